@@ -1,0 +1,1 @@
+//! One machine: the ports over fjall and memory.

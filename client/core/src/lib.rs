@@ -1,0 +1,1 @@
+//! What a client decides: outbox, cursors, gaps, backoff, timeline.

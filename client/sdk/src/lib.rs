@@ -1,0 +1,1 @@
+//! The client core, driven over real sockets with a SQLite store.

@@ -1,0 +1,3 @@
+//! The terminal client, parlour-chat.
+
+fn main() {}

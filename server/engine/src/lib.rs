@@ -1,0 +1,1 @@
+//! What each stage decides: (state, input, now) to outputs.

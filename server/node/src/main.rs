@@ -1,0 +1,3 @@
+//! The one binary, parlour: configuration, adapters, roles.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What each stage needs: traits, in-memory references, conformance suites.

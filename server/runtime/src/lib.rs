@@ -1,0 +1,1 @@
+//! How each stage runs: loops, sockets, HTTP API, telemetry, drain.

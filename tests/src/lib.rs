@@ -1,0 +1,1 @@
+//! Whole-node tests over the wire.

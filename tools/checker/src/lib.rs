@@ -1,0 +1,1 @@
+//! The history checker: judges a record of calls and receives.

@@ -1,0 +1,1 @@
+//! Reads IRC channel logs, line by line, without I/O.

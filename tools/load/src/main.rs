@@ -1,0 +1,3 @@
+//! Real clients against a real server: replay, crash and bench.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Build, run, test, tidy.
+
+fn main() {}
