@@ -1,1 +1,29 @@
-//! The words both ends speak: ids, frames, codecs, records, rows, error codes, limits.
+//! The words both ends of Parlour speak, and the words the server keeps.
+//!
+//! Promises: no I/O, no clock, no randomness, no panics on any input; builds for wasm32.
+//! In flow order: what things are called ([`id`], [`seq`], [`kind`]), what is said
+//! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`]), what the log and the
+//! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`line`]), and what
+//! can go wrong ([`error`], [`limits`]).
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
+)]
+
+pub mod body;
+pub mod bytes;
+pub mod codec;
+pub mod error;
+pub mod frame;
+pub mod http;
+pub mod id;
+pub mod kind;
+pub mod limits;
+pub mod line;
+pub mod position;
+pub mod record;
+pub mod row;
+pub mod seq;
+
+pub use id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
+pub use seq::{Head, Mark, Seq};

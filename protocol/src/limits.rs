@@ -1,0 +1,75 @@
+//! Every limit of the wire, in one table ([`Limits`]). Sizes in bytes, times in milliseconds.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])* $name:ident: $default:literal;)*) => {
+        /// The limits that a node holds its clients to; sent in `welcome`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+        pub struct Limits {
+            $($(#[doc = $doc])* #[cfg_attr(feature = "schema", ts(type = "number"))] pub $name: u64,)*
+        }
+        impl Default for Limits {
+            fn default() -> Self { Self { $($name: $default,)* } }
+        }
+        /// Name and default of each limit, for the docs.
+        pub const LIMITS: &[(&str, u64, &str)] = &[$((stringify!($name), $default, concat!($($doc),*)),)*];
+    };
+}
+
+limits! {
+    /// A message body, measured in its JSON encoding.
+    body_bytes: 65_536;
+    /// A frame from a client.
+    client_frame_bytes: 131_072;
+    /// A frame from a server.
+    server_frame_bytes: 262_144;
+    /// Where a page is cut.
+    page_bytes: 196_608;
+    /// The `hello` frame.
+    hello_bytes: 4_096;
+    /// How long a connection may wait before its `hello`.
+    hello_ms: 5_000;
+    /// How often a client sends `ping`.
+    ping_ms: 30_000;
+    /// After how long without a frame a connection is closed.
+    idle_ms: 90_000;
+    /// Frames that wait for a slow reader before it is disconnected.
+    outbound_frames: 256;
+    /// Bytes that wait for a slow reader before it is disconnected. One frame always fits.
+    outbound_bytes: 262_144;
+    /// Sends at once per device.
+    sends_burst: 60;
+    /// Sends sustained per device, per minute.
+    sends_per_min: 60;
+    /// Other requests at once per device.
+    requests_burst: 200;
+    /// Other requests sustained per device, per minute.
+    requests_per_min: 1_200;
+    /// Requests of one connection that wait for their answer.
+    requests_open: 256;
+    /// Members of a group.
+    group_members: 500;
+    /// Users named in one membership event.
+    named_users: 500;
+    /// Users mentioned in one event.
+    mentions: 50;
+    /// Devices of a user.
+    devices: 10;
+    /// Users whose presence one connection watches.
+    watched_users: 500;
+    /// Events in one page.
+    page_events: 200;
+    /// Marks in one frame.
+    marks: 500;
+    /// Single devices that one send carries keys for.
+    mail_devices: 5_000;
+    /// A setting's or reaction's key.
+    key_bytes: 256;
+    /// A conversation's name.
+    name_bytes: 256;
+    /// Nesting of a plain body.
+    body_depth: 16;
+}
