@@ -14,14 +14,17 @@ pub mod body;
 pub mod bytes;
 pub mod codec;
 pub mod error;
+pub mod fact;
 pub mod frame;
 pub mod http;
 pub mod id;
 pub mod kind;
 pub mod limits;
 pub mod line;
+pub mod node;
 pub mod position;
 pub mod record;
+pub mod roster;
 pub mod row;
 pub mod seq;
 

@@ -325,12 +325,12 @@ pub struct Standing {
     /// The two users of a direct conversation; equal with oneself.
     #[n(5)]
     pub direct: Option<(UserId, UserId)>,
-    /// Its name, if it has one.
+    /// Its name, if it has one, and the place that gave it.
     #[n(6)]
-    pub name: Option<String>,
-    /// Its topic, if it has one.
+    pub name: Option<(Seq, String)>,
+    /// Its topic, if it has one, and the place that gave it.
     #[n(7)]
-    pub topic: Option<String>,
+    pub topic: Option<(Seq, String)>,
 }
 
 /// One conversation of a user's inbox.

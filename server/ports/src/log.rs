@@ -1,0 +1,61 @@
+//! The log: one order per partition, from which everything else is made.
+
+use async_trait::async_trait;
+use parlour_protocol::position::{Generation, Offset, Partition, Position};
+use parlour_protocol::record::Record;
+
+use crate::Error;
+
+/// What a partition of the log holds of one generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The unbroken log.
+    pub generation: Generation,
+    /// The first offset that can still be read.
+    pub first: Offset,
+    /// The offset that the next record gets.
+    pub end: Offset,
+    /// Whether the generation is sealed at `end`: nothing after it counts.
+    pub sealed: bool,
+}
+
+/// One order per partition.
+///
+/// *Ordering*: records of a partition are read in the order of their offsets, which is the order
+/// in which appends took effect. Appends of one caller to one partition that were not awaited in
+/// turn may take effect in any order.
+/// *Durability*: what `append` returned survives as the adapter says (embedded: until the process
+/// ends; Kafka: the death of a broker).
+/// *Idempotency*: none. An append that answered `Unknown` may take effect later, or twice.
+#[async_trait]
+pub trait Log: Send + Sync {
+    /// How many partitions there are; fixed for a generation.
+    fn partitions(&self) -> u16;
+
+    /// Appends one record.
+    ///
+    /// # Errors
+    /// `Unavailable` and `Full`: nothing was handed over, the record will never appear.
+    /// `Unknown`: it may be there, or appear later.
+    async fn append(&self, partition: Partition, record: Record) -> Result<Position, Error>;
+
+    /// Records from `from` on, at most `max`; waits until there is at least one.
+    /// Records come back at least once: a caller that asks again gets them again.
+    ///
+    /// # Errors
+    /// `Broken` if `from` lies before the first record or beyond the end (a truncated or
+    /// re-created log): never a silent jump.
+    async fn read(&self, from: Position, max: usize) -> Result<Vec<(Position, Record)>, Error>;
+
+    /// What the partition holds, for every generation that can still be read, rising.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    async fn bounds(&self, partition: Partition) -> Result<Vec<Bounds>, Error>;
+
+    /// The caller will not ask for records up to here again; the log may forget them.
+    ///
+    /// # Errors
+    /// `Unavailable`; it only helps, and may be ignored.
+    async fn done(&self, up_to: Position) -> Result<(), Error>;
+}
