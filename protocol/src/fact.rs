@@ -9,7 +9,7 @@ use crate::row::{Carried, Interval, Outcome};
 use crate::seq::Seq;
 
 /// One question.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Question {
     /// The newest event of a conversation, and what it carries forward.
     Head(ConversationId),
@@ -29,7 +29,8 @@ pub enum Question {
         /// The user.
         user: UserId,
     },
-    /// Every membership of a group that is open: what fan-out needs.
+    /// Every membership of a group that is open: what fan-out needs. For a channel or a direct
+    /// conversation the answer is empty.
     Members(ConversationId),
     /// The newest value of a setting.
     Setting {

@@ -66,16 +66,16 @@ pub enum Answer {
 /// What one node says to another in one hop. All but [`Signal::Raised`] may be lost.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Signal {
-    /// An event, durable. For a direct or group conversation: to these sessions. For a channel
-    /// (`to` empty): to every session of the node that has an interest.
+    /// An event, durable. For a direct or group conversation: to every session that the node has
+    /// of these users. For a channel (`to` empty): to every session with an interest.
     #[n(0)]
     Event {
         /// The event's row, with header and payload as stored; a change's payload included.
         #[n(0)]
         event: row::Event,
-        /// Sessions of the node that are entitled to it.
+        /// Users with sessions on the node who are entitled to it.
         #[n(1)]
-        to: Vec<SessionId>,
+        to: Vec<UserId>,
     },
     /// How a send ended, for its device.
     #[n(1)]
@@ -93,7 +93,7 @@ pub enum Signal {
         #[n(3)]
         answer: Answer,
     },
-    /// A raised head, for these sessions; for a channel (`to` empty), for all with an interest.
+    /// A raised head, for these users; for a channel (`to` empty), for all with an interest.
     /// Sent again until acknowledged.
     #[n(2)]
     Raised {
@@ -103,9 +103,9 @@ pub enum Signal {
         /// Its newest place.
         #[n(1)]
         head: Head,
-        /// Sessions of the node.
+        /// Users with sessions on the node.
         #[n(2)]
-        to: Vec<SessionId>,
+        to: Vec<UserId>,
     },
     /// The waiting heads were too many: every session of the node is behind.
     #[n(3)]
@@ -122,10 +122,10 @@ pub enum Signal {
         /// The mark.
         #[n(2)]
         mark: Mark,
-        /// Sessions that are told: the user's own, the other's in a direct conversation, in a
-        /// group those that have it in focus. Empty: the node finds those by itself.
+        /// Users who are told: the user, the other in a direct conversation; in a group the members,
+        /// of whom the node tells those that have it in focus. Empty: all who have it in focus.
         #[n(3)]
-        to: Vec<SessionId>,
+        to: Vec<UserId>,
     },
     /// A user types.
     #[n(5)]
@@ -136,9 +136,9 @@ pub enum Signal {
         /// Where.
         #[n(1)]
         conversation: ConversationId,
-        /// Sessions that are told.
+        /// Users who are told; empty: all who have it in focus.
         #[n(2)]
-        to: Vec<SessionId>,
+        to: Vec<UserId>,
     },
     /// Mail for a device is stored.
     #[n(6)]
