@@ -1,0 +1,196 @@
+//! Other programs, run from the root of the repository.
+//!
+//! Promises that what runs is shown before it runs, and that a failure names the command. It
+//! never hides a program's output.
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+/// The root of the repository, an absolute path.
+pub(crate) fn root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        // Cargo sets the variable when it runs us; what was there at build time serves a binary
+        // that is started by hand.
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        manifest
+            .ancestors()
+            .nth(2)
+            .unwrap_or(&manifest)
+            .to_path_buf()
+    })
+}
+
+/// Cargo's target folder, wherever the user has put it.
+pub(crate) fn target() -> Result<PathBuf> {
+    static TARGET: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(target) = TARGET.get() {
+        return Ok(target.clone());
+    }
+    let metadata = metadata()?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .context("`cargo metadata` names no target folder")?;
+    Ok(TARGET.get_or_init(|| PathBuf::from(target)).clone())
+}
+
+/// The answer of `cargo metadata`, for the members of this workspace alone.
+pub(crate) fn metadata() -> Result<serde_json::Value> {
+    let text = read(&mut cargo([
+        "metadata",
+        "--format-version",
+        "1",
+        "--no-deps",
+    ]))?;
+    serde_json::from_str(&text).context("`cargo metadata` answered something that is not JSON")
+}
+
+/// A command that starts in the root of the repository.
+pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// Cargo, with arguments: the one that runs us.
+pub(crate) fn cargo<const N: usize>(args: [&str; N]) -> Command {
+    let mut command = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    // These belong to the package that runs (xtask), and would make a nested cargo rebuild.
+    for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command with its output shown as it comes.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    show(command);
+    let status = command.status().with_context(|| cannot_start(command))?;
+    check(command, status)
+}
+
+/// Runs a command and gives its standard output, as text. Standard error is shown if it fails.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| cannot_start(command))?;
+    if !output.status.success() {
+        bail!(
+            "`{}` failed ({}):\n{}",
+            text(command),
+            output.status,
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("`{}` answered something that is not text", text(command)))
+}
+
+/// Runs a command, shows both of its outputs as they come, and gives each line to `each`.
+///
+/// The exit status is given back, not judged: a test run that failed has still been counted.
+pub(crate) fn watch(
+    command: &mut Command,
+    each: &mut (dyn FnMut(&str) + Send),
+) -> Result<ExitStatus> {
+    show(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| cannot_start(command))?;
+    let stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| anyhow!("the child has no standard output"))?;
+    let stderr = child
+        .stderr
+        .take()
+        .ok_or_else(|| anyhow!("the child has no standard error"))?;
+    let each = std::sync::Mutex::new(each);
+    let pass = |line: &str| {
+        if let Ok(mut each) = each.lock() {
+            each(line);
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| tee(stderr, io::stderr(), &pass));
+        tee(stdout, io::stdout(), &pass);
+    });
+    child
+        .wait()
+        .with_context(|| format!("cannot wait for `{}`", text(command)))
+}
+
+/// Copies lines from a pipe to one of our own outputs, and to `pass`.
+fn tee(from: impl Read, mut to: impl Write, pass: &dyn Fn(&str)) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while matches!(from.read_until(b'\n', &mut line), Ok(n) if n > 0) {
+        // An output that is closed is no reason to stop reading: the child would block.
+        let _ = to.write_all(&line);
+        pass(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+}
+
+/// Whether a program can be started with these arguments and says that it is well.
+pub(crate) fn answers(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
+    command(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// A command as one would type it.
+pub(crate) fn text(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program
+        .file_name()
+        .unwrap_or(program.as_os_str())
+        .to_string_lossy();
+    let mut text = String::new();
+    for (key, value) in command.get_envs() {
+        if let Some(value) = value {
+            let value = value.to_string_lossy();
+            let quote = if value.contains(' ') { "'" } else { "" };
+            text += &format!("{}={quote}{value}{quote} ", key.to_string_lossy());
+        }
+    }
+    text += &name;
+    for arg in command.get_args() {
+        text += " ";
+        text += &arg.to_string_lossy();
+    }
+    text
+}
+
+fn show(command: &Command) {
+    println!("$ {}", text(command));
+    // A child writes to the same terminal past our buffer.
+    let _ = io::stdout().flush();
+}
+
+fn check(command: &Command, status: ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("`{}` failed ({status})", text(command));
+    }
+    Ok(())
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start `{}`", text(command))
+}

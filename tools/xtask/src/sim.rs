@@ -1,0 +1,41 @@
+//! `cargo xtask sim`: the seeded world, built with optimisation.
+//!
+//! Promises to pass every argument on as it is. What they mean is `parlour-sim`'s own affair.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::shell;
+
+/// Run the seeded world; all arguments go to parlour-sim.
+#[derive(clap::Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Args {
+    /// For instance `--seeds 1000 --from 1`, `--seed 7 --trace` or `--mutants`
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGS"
+    )]
+    args: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    shell::run(&mut command(&args.args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The simulation with these arguments, built first if need be.
+pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Command {
+    let mut command = shell::cargo([
+        "run",
+        "--release",
+        "-p",
+        "parlour-sim",
+        "--bin",
+        "parlour-sim",
+    ]);
+    command.arg("--").args(args);
+    command
+}

@@ -1,0 +1,133 @@
+//! `cargo xtask test`: the whole check, on a desk and in CI alike.
+//!
+//! Promises to obtain what it needs, to run every step whatever another one found (tests need
+//! a build, nothing else needs another), and to close with the count of tests alone on a line.
+//! Order and flags are chosen so that each dependency is checked once and built once: all
+//! steps share one profile and one set of features, except the simulation, which is optimised.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+
+use crate::count::{Tally, closing_line};
+use crate::steps::{Outcome, Steps};
+use crate::{lint, shell, sim, tools};
+
+/// How many seeds the simulation runs: in the whole check, and in the fast one.
+const SEEDS: u32 = 1000;
+const SEEDS_FAST: u32 = 100;
+
+/// Check everything: format, lints, docs, licences, wasm32, every test, the simulation.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out docs, licences and wasm32, and run a tenth of the seeds
+    #[arg(long)]
+    fast: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    tools::rust()?;
+    let mut steps = Steps::default();
+    lint::format(&mut steps);
+    lint::clippy(&mut steps);
+    if !args.fast {
+        lint::docs(&mut steps);
+        lint::deny(&mut steps);
+        wasm(&mut steps);
+    }
+    tests(&mut steps);
+    simulation(&mut steps, if args.fast { SEEDS_FAST } else { SEEDS });
+    Ok(steps.close())
+}
+
+/// Whether the crates that a browser needs build for it.
+fn wasm(steps: &mut Steps) {
+    let remedy = "a dependency or a feature that browsers lack has come in: see above which";
+    steps.step("wasm32", remedy, || {
+        let mut check = tools::wasm()?.check();
+        check.args(["-p", "parlour-protocol", "-p", "parlour-client-core"]);
+        shell::run(&mut check)?;
+        Ok(Outcome::Passed)
+    });
+}
+
+/// Every test, doctests included. Tidy is among them, as tests of this crate.
+fn tests(steps: &mut Steps) {
+    let nextest = tools::nextest();
+    let runner = || match &nextest {
+        Ok(program) => {
+            let mut command = shell::command(program);
+            command.args(["nextest", "run"]);
+            command
+        }
+        Err(_) => shell::cargo([
+            "test",
+            "--no-fail-fast",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+        ]),
+    };
+    let all = ["--workspace", "--all-features"];
+
+    let built = steps.step(
+        "build",
+        "repair what the compiler names; no test ran",
+        || {
+            tools::for_tests();
+            if let Err(error) = &nextest {
+                println!("cargo-nextest is not to be had ({error:#}); `cargo test` does as well.");
+            }
+            // Tests over the wire start the real programs.
+            let mut build = shell::cargo(["build", "--bins", "--examples"]);
+            shell::run(build.args(all))?;
+            shell::run(runner().args(all).arg("--no-run"))?;
+            Ok(Outcome::Passed)
+        },
+    );
+    if !built {
+        steps.step("tests", "", || {
+            Ok(Outcome::Skipped("nothing to run".into()))
+        });
+        return;
+    }
+
+    let remedy = "run the failed test alone: `cargo test -p CRATE NAME`; its output is above";
+    steps.step("tests", remedy, || counted(runner().args(all)));
+
+    let remedy = "repair the example in the doc comment that is named";
+    steps.step("doctests", remedy, || {
+        counted(shell::cargo(["test", "--doc", "--no-fail-fast"]).args(all))
+    });
+}
+
+/// The seeded world: the seeds from 1 on, and those that failed once.
+fn simulation(steps: &mut Steps, seeds: u32) {
+    let remedy = "`cargo xtask sim --seed S --trace` tells the story of the seed that is named";
+    steps.step("simulation", remedy, || {
+        let seeds = seeds.to_string();
+        shell::run(&mut sim::command(&["--seeds", &seeds, "--from", "1"]))?;
+        Ok(Outcome::Passed)
+    });
+}
+
+/// Runs a test runner and counts what its closing lines say.
+fn counted(command: &mut Command) -> Result<Outcome> {
+    let mut tally = Tally::default();
+    let mut closed = false;
+    let status = shell::watch(command, &mut |line| {
+        if let Some(more) = closing_line(line) {
+            tally += more;
+            closed = true;
+        }
+    })?;
+    if !closed {
+        bail!("`{}` ran no test ({status})", shell::text(command));
+    }
+    if !status.success() && tally.failed == 0 {
+        // A binary that died before its closing line, or a doctest that did not compile.
+        tally.failed = 1;
+    }
+    Ok(Outcome::Counted(tally))
+}
