@@ -38,7 +38,13 @@ pub(crate) fn clippy(steps: &mut Steps) {
         "repair what clippy names, or allow it at that very line with a comment that says why";
     steps.step("clippy", remedy, || {
         tools::component("clippy", &["clippy", "--version"])?;
-        let mut clippy = shell::cargo(["clippy", "--workspace", "--all-targets", "--all-features"]);
+        let mut clippy = shell::cargo([
+            "clippy",
+            "--keep-going",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+        ]);
         shell::run(clippy.args(["--", "-D", "warnings"]))?;
         Ok(Outcome::Passed)
     });
@@ -48,7 +54,13 @@ pub(crate) fn clippy(steps: &mut Steps) {
 pub(crate) fn docs(steps: &mut Steps) {
     let remedy = "repair the doc comment that rustdoc names; `cargo doc --open` shows the pages";
     steps.step("docs", remedy, || {
-        let mut doc = shell::cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+        let mut doc = shell::cargo([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--keep-going",
+        ]);
         shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
         Ok(Outcome::Passed)
     });

@@ -141,13 +141,11 @@ pub(crate) fn wasm() -> Result<Wasm> {
             let mut command = shell::command("/usr/bin/cargo");
             command
                 .env("RUSTC", "/usr/bin/rustc")
+                // Building the standard library is not stable yet.
                 .env("RUSTC_BOOTSTRAP", "1")
-                .args([
-                    "-Z",
-                    "build-std=std,panic_abort",
-                    "--target-dir",
-                    "target/wasm-debian",
-                ]);
+                // Another compiler's folder would be built anew at every change of compiler.
+                .env("CARGO_TARGET_DIR", "target/wasm-debian")
+                .args(["-Z", "build-std=std,panic_abort"]);
             command
         },
     })

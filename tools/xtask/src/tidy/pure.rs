@@ -62,6 +62,10 @@ const WORDS: &[(&str, &str)] = &[
     ("option_env", "the environment"),
 ];
 
+/// Collections whose order differs from run to run, banned where order is decided.
+const UNORDERED: &[&str] = &["HashMap", "HashSet"];
+const MACHINES: &[&str] = &["server/engine", "client/core"];
+
 fn check(tree: &Tree) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (_, folder) in CRATES {
@@ -87,6 +91,12 @@ fn check(tree: &Tree) -> Vec<Breach> {
             for (word, what) in WORDS {
                 for line in rust::hits(&file.shipped, word) {
                     found.push((line, format!("`{word}` is {what}")));
+                }
+            }
+            for word in UNORDERED.iter().filter(|_| MACHINES.contains(folder)) {
+                for line in rust::hits(&file.shipped, word) {
+                    let what = format!("`{word}` goes through its entries at random: use a BTree");
+                    found.push((line, what));
                 }
             }
             found.sort();

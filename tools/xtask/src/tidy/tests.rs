@@ -193,6 +193,14 @@ const SAMPLES: &[Sample] = &[
         &[("server/engine/src/push.rs", "tokio::spawn(x);\n")],
         "`tokio` is a runtime",
     ),
+    (
+        "pure",
+        &[(
+            "server/engine/src/log.rs",
+            "use std::collections::HashMap;\n",
+        )],
+        "`HashMap` goes through its entries at random",
+    ),
     // Panics.
     (
         "panics",
@@ -475,6 +483,10 @@ fn good_code_passes_every_rule() {
             "//! Log.\npub trait Log {\n /// One fn of many.\n fn a(); fn b(); fn c(); fn d(); fn e(); fn f(); fn g(); fn h(); fn i();\n}\n",
         ),
     ];
+    for port in ["accounts", "history", "roster", "relay", "sessions", "wake"] {
+        let path: &'static str = format!("server/ports/src/{port}.rs").leak();
+        files.push((path, "//! A need.\n"));
+    }
     for folder in ["engine", "runtime"] {
         for stage in ["gateway", "log", "router", "session", "push"] {
             let path: &'static str = format!("server/{folder}/src/{stage}.rs").leak();
