@@ -1,0 +1,232 @@
+//! Sockets: listening, TLS, and one task for each connection, each within its bounds.
+//!
+//! Never here: what a connection may say. That is the gateway's.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tower::Service as _;
+
+use crate::bounds::{Doorstep, Place};
+use crate::config::Http;
+use crate::drain::Drain;
+use crate::telemetry;
+
+/// What kept the node from listening, in a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not an address.
+    #[error("`{0}` is no address to listen on; write it as 127.0.0.1:7400 or [::1]:7400")]
+    Address(String),
+    /// Someone listens there.
+    #[error(
+        "{0} is in use by another program; choose another with --listen, or port 0 for any free one"
+    )]
+    InUse(SocketAddr),
+    /// The system refused.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// Certificate and key come together.
+    #[error("TLS needs both: http.tls_cert and http.tls_key (--tls-cert and --tls-key)")]
+    Half,
+    /// A PEM file cannot be used.
+    #[error("{0}: {1}")]
+    Pem(String, String),
+}
+
+/// The addresses of a text such as `localhost:7400`.
+async fn resolve(listen: &str) -> Result<SocketAddr, Error> {
+    tokio::net::lookup_host(listen)
+        .await
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(|| Error::Address(listen.to_owned()))
+}
+
+/// Listens.
+///
+/// # Errors
+/// The address cannot be read, is in use, or is not this machine's.
+pub async fn listen(listen: &str) -> Result<TcpListener, Error> {
+    let address = resolve(listen).await?;
+    let bind = || -> io::Result<TcpListener> {
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            Some(socket2::Protocol::TCP),
+        )?;
+        // A port that was ours a moment ago is ours again; one that someone listens on is not.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(4_096)?;
+        TcpListener::from_std(socket.into())
+    };
+    bind().map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => Error::InUse(address),
+        _ => Error::Listen(address, e),
+    })
+}
+
+/// TLS by the configured files; none if none are.
+///
+/// # Errors
+/// A file is missing, is no PEM, or key and certificate do not fit.
+pub fn tls(config: &Http) -> Result<Option<TlsAcceptor>, Error> {
+    let (cert, key) = (config.tls_cert.as_str(), config.tls_key.as_str());
+    if cert.is_empty() && key.is_empty() {
+        return Ok(None);
+    }
+    if cert.is_empty() || key.is_empty() {
+        return Err(Error::Half);
+    }
+    let pem = |path: &str, why: String| Error::Pem(path.to_owned(), why);
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(Path::new(cert))
+        .and_then(Iterator::collect)
+        .map_err(|e| pem(cert, format!("no certificate can be read from it: {e}")))?;
+    if chain.is_empty() {
+        return Err(pem(cert, "there is no certificate in it".to_owned()));
+    }
+    let secret = PrivateKeyDer::from_pem_file(Path::new(key))
+        .map_err(|e| pem(key, format!("no private key can be read from it: {e}")))?;
+    let mut server = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, secret)
+        .map_err(|e| pem(key, format!("key and certificate do not fit: {e}")))?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+/// Where a request came from: its place on the doorstep, given back once it says who it is.
+#[derive(Clone, Debug)]
+pub struct Peer(pub Arc<Place>);
+
+/// Accepts connections until the node drains, each in a task of its own.
+pub async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    config: Http,
+    drain: Drain,
+) {
+    let doorstep = Doorstep::new(config.unauthenticated_per_address, config.unauthenticated_max);
+    let open = Arc::new(AtomicU64::new(0));
+    let draining = drain.draining();
+    loop {
+        let accepted = tokio::select! {
+            () = draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                metrics::counter!(telemetry::ACCEPT_FAILED).increment(1);
+                // A connection that died in the queue is no trouble; want of descriptors is.
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    tracing::warn!(%error, "no new connection can be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                continue;
+            }
+        };
+        if open.load(Ordering::Relaxed) >= config.connections_max {
+            metrics::counter!(telemetry::SOCKETS_REFUSED).increment(1);
+            continue;
+        }
+        let Some(place) = doorstep.enter(from.ip()) else {
+            continue;
+        };
+        let guard = Open::new(open.clone());
+        let (tls, router, within) = (tls.clone(), router.clone(), config.upgrade_ms);
+        let d = drain.clone();
+        drain.socket("connection", async move {
+            let _guard = guard;
+            connection(stream, tls, router, place, Duration::from_millis(within), d).await;
+        });
+    }
+}
+
+/// Counts an open socket for as long as it lives.
+pub struct Open(Arc<AtomicU64>);
+
+impl Open {
+    fn new(count: Arc<AtomicU64>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        metrics::gauge!(telemetry::SOCKETS_OPEN).increment(1.0);
+        Self(count)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        metrics::gauge!(telemetry::SOCKETS_OPEN).decrement(1.0);
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    place: Place,
+    within: Duration,
+    drain: Drain,
+) {
+    // Small frames must not wait for one another. A socket that died says so soon enough.
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => serve(stream, router, place, within, drain).await,
+        Some(acceptor) => match tokio::time::timeout(within, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => serve(stream, router, place, within, drain).await,
+            _ => metrics::counter!(telemetry::TLS_FAILED).increment(1),
+        },
+    }
+}
+
+async fn serve<S>(stream: S, router: Router, place: Place, within: Duration, drain: Drain)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = Peer(Arc::new(place));
+    let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        let mut router = router.clone();
+        async move {
+            let Ok(response) = router.call(request.map(Body::new)).await;
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(within)
+        .max_buf_size(64 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let draining = drain.draining();
+    let mut told = false;
+    loop {
+        tokio::select! {
+            // Errors here are the peer's: it went away, or spoke no HTTP.
+            _ = &mut connection => return,
+            () = draining.cancelled(), if !told => {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}

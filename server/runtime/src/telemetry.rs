@@ -1,0 +1,202 @@
+//! Logs on standard error, and metrics as Prometheus text. Never a token, a body or an address in
+//! either; never a user or a conversation in a label.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogFormat, Telemetry};
+
+/// What a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only goes up.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A spread of durations, in seconds.
+    Seconds,
+    /// A spread of numbers.
+    Numbers,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it counts.
+    pub kind: Kind,
+    /// What it means, and what to do about it.
+    pub about: &'static str,
+}
+
+macro_rules! metrics_table {
+    ($($konst:ident $name:literal $kind:ident $about:literal;)*) => {
+        $(#[doc = $about] pub const $konst: &str = $name;)*
+        /// Every metric.
+        pub const METRICS: &[Metric] = &[
+            $(Metric { name: $name, kind: Kind::$kind, about: $about },)*
+        ];
+    };
+}
+
+metrics_table! {
+    SOCKETS_OPEN "parlour_sockets_open" Gauge "TCP connections, of HTTP and WebSocket.";
+    SOCKETS_REFUSED "parlour_sockets_refused_total" Counter "Connections closed at once: a bound of `[http]` was reached.";
+    ACCEPT_FAILED "parlour_accept_failed_total" Counter "The system gave no new connection, for example for want of descriptors; accepting pauses for a moment.";
+    TLS_FAILED "parlour_tls_failed_total" Counter "TLS handshakes that failed or took too long.";
+    SESSIONS_OPEN "parlour_sessions_open" Gauge "WebSocket sessions that have said who they are.";
+    SESSIONS_CLOSED "parlour_sessions_closed_total" Counter "Sessions ended, by close code.";
+    FRAMES_IN "parlour_frames_in_total" Counter "Frames from clients.";
+    FRAMES_OUT "parlour_frames_out_total" Counter "Frames to clients.";
+    BYTES_OUT "parlour_bytes_out_total" Counter "Bytes of frames to clients.";
+    MAILBOX_FULL "parlour_session_mailbox_full_total" Counter "Signals that found a session's mailbox full: the session is marked behind and syncs.";
+    HTTP_SECONDS "parlour_http_seconds" Seconds "HTTP requests, by route and status.";
+    HASH_REFUSED "parlour_password_hash_refused_total" Counter "Passwords that found the hashing queue full; answered 1005.";
+    ATTEMPTS_REFUSED "parlour_login_attempts_refused_total" Counter "Sign-ups and log-ins beyond an address's allowance; answered 1003.";
+    APPENDS "parlour_log_appends_total" Counter "Records appended to the log, by outcome.";
+    ROUTER_RECORDS "parlour_router_records_total" Counter "Records taken from the log by the router.";
+    ROUTER_BATCH "parlour_router_batch_records" Numbers "Records in one batch of the router.";
+    STORE_SECONDS "parlour_store_seconds" Seconds "Durable writes of history.";
+    STORE_ROWS "parlour_store_rows" Numbers "Rows in one durable write.";
+    PORT_FAILED "parlour_port_failed_total" Counter "Calls to a port that failed and are repeated, by port.";
+    ROUTER_STOPPED "parlour_router_partitions_stopped" Gauge "Partitions that stopped and need a person; the log says the remedy.";
+    PLACED_SECONDS "parlour_placed_seconds" Seconds "From a gateway's append to the news of the place at that gateway.";
+    LEASE_LOST "parlour_lease_lost_total" Counter "Leases that lapsed: every session registers again and is behind.";
+    REVOCATIONS_AGE "parlour_revocations_age_seconds" Gauge "Since the list of revocations was last read. Beyond 5: the account store cannot be reached, and revoked devices stay.";
+    WAKES "parlour_wakes_total" Counter "Wakes handed to the provider, by outcome.";
+    PUSH_LAG "parlour_push_waiting" Gauge "Events whose wakes are not decided yet.";
+    TASKS_LATE "parlour_drain_late_tasks" Gauge "Tasks that the drain ended by force.";
+}
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Renders `/metrics`.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Makes this process's metrics, once; a second call gives the same ones.
+    #[must_use]
+    pub fn install() -> Self {
+        let handle = HANDLE.get_or_init(|| {
+            let mut builder = PrometheusBuilder::new();
+            let seconds = [
+                0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0,
+            ];
+            let numbers = [1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0];
+            for metric in METRICS {
+                let buckets: &[f64] = match metric.kind {
+                    Kind::Seconds => &seconds,
+                    Kind::Numbers => &numbers,
+                    Kind::Counter | Kind::Gauge => continue,
+                };
+                // It fails for an empty list alone.
+                if let Ok(with) = builder
+                    .clone()
+                    .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
+                {
+                    builder = with;
+                }
+            }
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            // Another recorder can only be a test's own: then these metrics stay empty.
+            let _ = metrics::set_global_recorder(recorder);
+            describe();
+            handle
+        });
+        Self(handle.clone())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Keeps histograms small; called every few seconds.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn describe() {
+    for m in METRICS {
+        match m.kind {
+            Kind::Counter => {
+                metrics::describe_counter!(m.name, m.about);
+                // So that a rate over it has a beginning.
+                if ![SESSIONS_CLOSED, APPENDS, PORT_FAILED, WAKES].contains(&m.name) {
+                    metrics::counter!(m.name).absolute(0);
+                }
+            }
+            Kind::Gauge => {
+                metrics::describe_gauge!(m.name, m.about);
+                metrics::gauge!(m.name).set(0.0);
+            }
+            Kind::Seconds | Kind::Numbers => metrics::describe_histogram!(m.name, m.about),
+        }
+    }
+}
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter cannot be read.
+    #[error("telemetry.level: `{0}` is no level and no filter; try `info`")]
+    Filter(String),
+}
+
+/// Sends logs to standard error. Once for a process; a second call changes nothing.
+///
+/// # Errors
+/// The level cannot be read.
+pub fn log(config: &Telemetry) -> Result<(), Error> {
+    let filter = EnvFilter::builder()
+        .parse(&config.level)
+        .map_err(|_| Error::Filter(config.level.clone()))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // An Err says that a subscriber is there already, which is what was wanted.
+    let _ = match config.format {
+        LogFormat::Text => registry
+            .with(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())))
+            .try_init(),
+        LogFormat::Json => registry.with(lines.json()).try_init(),
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_a_name_of_its_own_that_says_what_it_is() {
+        let mut names: Vec<_> = METRICS.iter().map(|m| m.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), METRICS.len());
+        for m in METRICS {
+            assert!(m.name.starts_with("parlour_"), "{}", m.name);
+            assert_eq!(
+                m.kind == Kind::Counter,
+                m.name.ends_with("_total"),
+                "{}",
+                m.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_rendered() {
+        let metrics = Metrics::install();
+        metrics::counter!(FRAMES_IN).increment(1);
+        assert!(metrics.render().contains("parlour_frames_in_total"));
+    }
+}
