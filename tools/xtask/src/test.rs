@@ -53,14 +53,22 @@ fn wasm(steps: &mut Steps) {
 
 /// Every test, doctests included. Tidy is among them, as tests of this crate.
 fn tests(steps: &mut Steps) {
-    let nextest = tools::nextest();
+    let mut nextest = None;
+    steps.step("tools", "see above what could not be installed", || {
+        tools::for_tests();
+        nextest = tools::nextest().map_err(|error| println!("{error:#}")).ok();
+        Ok(match nextest {
+            Some(_) => Outcome::Passed,
+            None => Outcome::Partly("no cargo-nextest to be had: `cargo test` does as well".into()),
+        })
+    });
     let runner = || match &nextest {
-        Ok(program) => {
+        Some(program) => {
             let mut command = shell::command(program);
             command.args(["nextest", "run"]);
             command
         }
-        Err(_) => shell::cargo([
+        None => shell::cargo([
             "test",
             "--no-fail-fast",
             "--lib",
@@ -75,10 +83,6 @@ fn tests(steps: &mut Steps) {
         "build",
         "repair what the compiler names; no test ran",
         || {
-            tools::for_tests();
-            if let Err(error) = &nextest {
-                println!("cargo-nextest is not to be had ({error:#}); `cargo test` does as well.");
-            }
             // Tests over the wire start the real programs.
             let mut build = shell::cargo(["build", "--bins", "--examples"]);
             shell::run(build.args(all))?;
