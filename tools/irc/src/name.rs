@@ -1,0 +1,99 @@
+//! Under which ids and names Parlour knows what a log holds.
+//!
+//! Promises: equal input gives equal ids, for ever, so that an import or a replay that runs again
+//! says the same again. Two nicks never share a name, also where names are told apart without
+//! regard to case ([`Names`]).
+
+use std::collections::HashMap;
+
+use parlour_protocol::{MessageId, UserId};
+
+/// The longest name of a user, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// The id of what this line of this file says. Folders before the name count, so give it bare.
+#[must_use]
+pub fn message_id(file_name: &str, line: u64) -> MessageId {
+    MessageId::derived(
+        "parlour.irc.line",
+        &[file_name.as_bytes(), &line.to_be_bytes()],
+    )
+}
+
+/// The id of the user with exactly this nick: nicks that differ in case differ.
+#[must_use]
+pub fn user_key(nick: &str) -> UserId {
+    UserId::derived("parlour.irc.nick", &[nick.as_bytes()])
+}
+
+/// A valid name for this nick: 1 to 64 bytes, no `@`, no `:`, no white space, no control
+/// characters. A nick that is one already stays as it is; one that is not gets `-` for what does
+/// not belong, and a mark of its own behind `~`, which no nick on IRC holds. Different nicks have
+/// different names, but perhaps only by case: see [`Names`].
+#[must_use]
+pub fn user_name(nick: &str) -> String {
+    let wrong = |c: char| c == '@' || c == ':' || c == '~' || c.is_whitespace() || c.is_control();
+    if !nick.is_empty() && nick.len() <= NAME_BYTES_MAX && !nick.contains(wrong) {
+        return nick.to_owned();
+    }
+    marked(&nick.replace(wrong, "-"), nick)
+}
+
+/// Names for nicks on a server that tells names apart without regard to case: the first nick
+/// keeps its name, and each later one that differs by case alone gets its mark. The same nicks in
+/// the same order get the same names.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// By nick.
+    given: HashMap<String, String>,
+    /// Names in lower case.
+    taken: HashMap<String, String>,
+}
+
+impl Names {
+    /// Nobody is named yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of this nick, the same at each call.
+    pub fn name(&mut self, nick: &str) -> &str {
+        if !self.given.contains_key(nick) {
+            let mut name = user_name(nick);
+            if self
+                .taken
+                .get(&name.to_lowercase())
+                .is_some_and(|holder| holder != nick)
+            {
+                name = marked(&name, nick);
+            }
+            self.taken.insert(name.to_lowercase(), nick.to_owned());
+            self.given.insert(nick.to_owned(), name);
+        }
+        self.given.get(nick).map_or("", String::as_str)
+    }
+
+    /// How many nicks have a name.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.given.len()
+    }
+
+    /// Whether nobody is named yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+}
+
+/// The name with the nick's mark of 17 bytes behind it, cut where it would be too long.
+fn marked(name: &str, nick: &str) -> String {
+    let mark = user_key(nick).0.simple().to_string();
+    let mark = mark.get(..16).unwrap_or(&mark);
+    let mut end = name.len().min(NAME_BYTES_MAX - 1 - mark.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}~{mark}", name.get(..end).unwrap_or(""))
+}
