@@ -147,7 +147,9 @@ pub struct Accepted {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The outbox holds as much as it may.
-    #[error("{waiting} messages wait to be sent, and no more fit; wait until some are sent, or give some up")]
+    #[error(
+        "{waiting} messages wait to be sent, and no more fit; wait until some are sent, or give some up"
+    )]
     OutboxFull {
         /// How many wait.
         waiting: usize,

@@ -1,0 +1,141 @@
+//! [`Data`]: the folder in which a client keeps what it holds, and the one thread that writes it.
+//!
+//! The core decides what is kept ([`Op`]); here it is applied in order, each transaction as many
+//! batches as wait. Rows of the outbox are on disk (`synchronous=FULL`) before they are confirmed;
+//! everything else can be caught up again.
+
+mod schema;
+mod tables;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use parlour_client_core::saved::Restored;
+use rusqlite::Connection;
+
+use crate::config::Session;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::lock::Lock;
+
+pub(crate) use writer::{Batch, Writer, Written};
+
+/// A data folder, open and locked against other processes. Calls block on the disk.
+#[derive(Debug)]
+pub struct Data {
+    path: PathBuf,
+    file: PathBuf,
+    sql: Connection,
+    lock: Lock,
+}
+
+impl Data {
+    /// Opens the folder, making it if it is not there. On Unix nobody else can read it.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::Newer`], [`Error::Store`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let file = path.join("client.sqlite");
+        private_folder(&path)?;
+        let lock = Lock::take(&path)?;
+        private_file(&file)?;
+        let sql = schema::open(&file)?;
+        Ok(Self {
+            path,
+            file,
+            sql,
+            lock,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The device that is logged in here, and its server.
+    ///
+    /// # Errors
+    /// [`Error::Store`], or the certificate files named then cannot be used now.
+    pub fn session(&self) -> Result<Option<(Endpoint, Session)>, Error> {
+        let Some(kept) = tables::session(&self.sql).map_err(|e| self.failed(&e))? else {
+            return Ok(None);
+        };
+        let endpoint = Endpoint::with_roots(&kept.url, &kept.roots)?;
+        Ok(Some((endpoint, kept.session)))
+    }
+
+    /// Keeps who is logged in. If it is another device than before, everything else is dropped:
+    /// a request of one device means nothing to another.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn keep(&mut self, endpoint: &Endpoint, session: &Session) -> Result<(), Error> {
+        let kept = tables::Kept {
+            url: endpoint.url().to_owned(),
+            roots: endpoint.roots().to_vec(),
+            session: session.clone(),
+        };
+        let done = tables::keep(&mut self.sql, &kept);
+        done.map_err(|e| self.failed(&e))
+    }
+
+    /// Forgets who is logged in and everything else.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn forget(&mut self) -> Result<(), Error> {
+        let done = tables::forget(&mut self.sql);
+        done.map_err(|e| self.failed(&e))
+    }
+
+    pub(crate) fn restored(&self) -> Result<Restored, Error> {
+        tables::restored(&self.sql).map_err(|e| self.failed(&e))
+    }
+
+    /// Hands the folder to its writing thread.
+    pub(crate) fn into_writer(self) -> Result<Writer, Error> {
+        writer::start(self.file, self.sql, self.lock)
+    }
+
+    fn failed(&self, e: &tables::Error) -> Error {
+        Error::Store {
+            path: self.file.clone(),
+            why: e.to_string(),
+        }
+    }
+}
+
+fn private_folder(path: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|e| Error::Store {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
+}
+
+/// Makes the file, for its owner alone: SQLite gives its journal the same permissions.
+fn private_file(path: &Path) -> Result<(), Error> {
+    let failed = |e: std::io::Error| Error::Store {
+        path: path.to_owned(),
+        why: e.to_string(),
+    };
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(failed)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))
+            .map_err(failed)?;
+    }
+    drop(file);
+    Ok(())
+}
