@@ -22,7 +22,12 @@ pub fn binary() -> &'static Path {
 }
 
 /// Builds a binary of this workspace in the profile that this test was built in.
+///
+/// A test run that has built everything already says where: `PARLOUR_BIN_DIR`.
 pub fn build(package: &str, name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os("PARLOUR_BIN_DIR") {
+        return Path::new(&folder).join(name);
+    }
     let test = std::env::current_exe().expect("this test's own path");
     // target/PROFILE/deps/test-hash
     let folder = test
@@ -48,6 +53,8 @@ pub struct Node {
     pub dir: TempDir,
     /// `http://HOST:PORT`, as it said itself.
     pub url: String,
+    /// A program and its first arguments that the node is run by, if any.
+    wrap: Vec<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
 }
@@ -65,10 +72,16 @@ impl Node {
 
     /// The same, in this folder (data in `data` below it).
     pub fn within(dir: TempDir, args: &[&str]) -> Self {
+        Self::wrapped(dir, &[], args)
+    }
+
+    /// The same, run by another program, which must become it (`exec`): its process is the node's.
+    pub fn wrapped(dir: TempDir, wrap: &[&str], args: &[&str]) -> Self {
         let mut node = Self {
             child: None,
             dir,
             url: String::new(),
+            wrap: wrap.iter().map(|a| (*a).to_owned()).collect(),
             args: args.iter().map(|a| (*a).to_owned()).collect(),
             env: Vec::new(),
         };
@@ -88,7 +101,14 @@ impl Node {
 
     /// A command for this node's binary and folder, as `restart` runs it.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.wrap.split_first() {
+            None => Command::new(binary()),
+            Some((program, first)) => {
+                let mut command = Command::new(program);
+                command.args(first).arg(binary());
+                command
+            }
+        };
         command
             .arg("serve")
             .arg("--data")

@@ -98,7 +98,11 @@ fn tests(steps: &mut Steps) {
     }
 
     let remedy = "run the failed test alone: `cargo test -p CRATE NAME`; its output is above";
-    steps.step("tests", remedy, || counted(runner().args(all)));
+    steps.step("tests", remedy, || {
+        // Tests that start our programs need not build them again, each for itself.
+        let programs = shell::target()?.join("debug");
+        counted(runner().args(all).env(tools::BIN_DIR, programs))
+    });
 
     let remedy = "repair the example in the doc comment that is named";
     steps.step("doctests", remedy, || {

@@ -100,6 +100,25 @@ pub(crate) fn for_tests() {
     }
 }
 
+/// The name of the variable that says where the programs of this workspace have been built.
+pub(crate) const BIN_DIR: &str = "PARLOUR_BIN_DIR";
+
+/// The server: the one that a test run has built, or one that cargo builds now.
+pub(crate) fn parlour() -> Command {
+    match std::env::var_os(BIN_DIR) {
+        Some(folder) => shell::command(PathBuf::from(folder).join("parlour")),
+        None => shell::cargo([
+            "run",
+            "--quiet",
+            "-p",
+            "parlour-node",
+            "--bin",
+            "parlour",
+            "--",
+        ]),
+    }
+}
+
 /// How to check for wasm32.
 pub(crate) struct Wasm {
     command: fn() -> Command,

@@ -46,18 +46,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "parlour-checker",
         ],
     ),
-    ("parlour-tests", &[]),
+    // The black box is looked at from outside: by a real client, and by the checker.
+    (
+        "parlour-tests",
+        &["parlour-sdk", "parlour-checker", "parlour-irc"],
+    ),
     // With the feature `docs`, for what is generated from the types.
     ("xtask", &["parlour-protocol"]),
 ];
 
 /// Further arrows of tests, examples and benches. None of them ships.
 const TEST_ARROWS: &[(&str, &[&str])] = &[
-    // The black box is looked at from outside: by a real client, and by the checker.
-    (
-        "parlour-tests",
-        &["parlour-sdk", "parlour-checker", "parlour-irc"],
-    ),
     // The runtime's tests serve from a real store beside the references of the ports.
     ("parlour-runtime", &["parlour-embedded"]),
 ];

@@ -11,15 +11,22 @@ pub(crate) const RULE: Rule = Rule {
 };
 
 fn check(tree: &Tree) -> Vec<Breach> {
-    match (tree.generated)() {
-        Err(error) => vec![Breach::new("cargo xtask docs", format!("{error:#}"))],
-        Ok(files) => files
-            .into_iter()
-            .filter_map(|(path, text)| match tree.files.get(&path) {
-                Some(file) if file.text == text => None,
-                Some(_) => Some(Breach::new(path, "is stale")),
-                None => Some(Breach::new(path, "is generated, but not there")),
-            })
-            .collect(),
+    let mut breaches = Vec::new();
+    for produced in (tree.generated)() {
+        let files = match produced {
+            Ok(files) => files,
+            Err(error) => {
+                breaches.push(Breach::new("cargo xtask docs", format!("{error:#}")));
+                continue;
+            }
+        };
+        for (path, text) in files {
+            match tree.files.get(&path) {
+                Some(file) if file.text == text => {}
+                Some(_) => breaches.push(Breach::new(path, "is stale")),
+                None => breaches.push(Breach::new(path, "is generated, but not there")),
+            }
+        }
     }
+    breaches
 }

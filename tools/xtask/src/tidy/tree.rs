@@ -18,7 +18,7 @@ pub(crate) struct Tree {
     /// Every path, those of files that are not text included.
     pub(crate) paths: BTreeSet<String>,
     /// What the producers of generated files say now; asked for when a rule wants it.
-    pub(crate) generated: fn() -> Result<Vec<Generated>>,
+    pub(crate) generated: fn() -> Vec<Result<Vec<Generated>>>,
 }
 
 /// A text file.
@@ -86,7 +86,7 @@ impl Tree {
             files: BTreeMap::new(),
             packages: Vec::new(),
             paths: BTreeSet::new(),
-            generated: || Ok(Vec::new()),
+            generated: Vec::new,
         };
         for &(path, text) in files {
             if path == "cargo metadata" {
