@@ -9,11 +9,14 @@ use anyhow::Result;
 use crate::steps::{Outcome, Steps};
 use crate::{shell, tidy, tools};
 
+/// All crates.
+pub(crate) const ALL: &[&str] = &["--workspace"];
+
 pub(crate) fn run() -> Result<ExitCode> {
     tools::rust()?;
     let mut steps = Steps::default();
-    format(&mut steps);
-    clippy(&mut steps);
+    format(&mut steps, ALL);
+    clippy(&mut steps, ALL);
     docs(&mut steps);
     deny(&mut steps);
     steps.step("tidy", tidy::REMEDY, || {
@@ -23,28 +26,26 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(steps.close())
 }
 
-/// Whether the code is formatted.
-pub(crate) fn format(steps: &mut Steps) {
+/// Whether these crates are formatted.
+pub(crate) fn format(steps: &mut Steps, crates: &[&str]) {
     steps.step("format", "run `cargo fmt --all`", || {
         tools::component("rustfmt", &["fmt", "--version"])?;
-        shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
+        let mut format = shell::cargo(["fmt", "--check"]);
+        format.args(if crates == ALL { &["--all"] } else { crates });
+        shell::run(&mut format)?;
         Ok(Outcome::Passed)
     });
 }
 
-/// Whether clippy is content.
-pub(crate) fn clippy(steps: &mut Steps) {
+/// Whether clippy is content with these crates.
+pub(crate) fn clippy(steps: &mut Steps, crates: &[&str]) {
     let remedy =
         "repair what clippy names, or allow it at that very line with a comment that says why";
     steps.step("clippy", remedy, || {
         tools::component("clippy", &["clippy", "--version"])?;
-        let mut clippy = shell::cargo([
-            "clippy",
-            "--keep-going",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-        ]);
+        let mut clippy =
+            shell::cargo(["clippy", "--keep-going", "--all-targets", "--all-features"]);
+        clippy.args(crates);
         shell::run(clippy.args(["--", "-D", "warnings"]))?;
         Ok(Outcome::Passed)
     });

@@ -68,10 +68,9 @@ impl Steps {
                 ("FAILED", format!("{error:#}"))
             }
         };
-        println!("=== {name}: {word} after {}", seconds(took));
-        if !note.is_empty() {
-            println!("{note}");
-        }
+        // The note stands on the same line: a count alone on a line is the last word of a run.
+        let colon = if note.is_empty() { "" } else { ": " };
+        println!("=== {name}: {word} after {}{colon}{note}", seconds(took));
         if word == "FAILED" {
             self.failed = true;
             println!("What to do: {remedy}");

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Result, bail};
 
-use crate::count::{Tally, closing_line};
+use crate::count::{self, Tally};
 use crate::steps::{Outcome, Steps};
 use crate::{lint, shell, sim, tools};
 
@@ -23,19 +23,29 @@ pub(crate) struct Args {
     /// Leave out docs, licences and wasm32, and run a tenth of the seeds
     #[arg(long)]
     fast: bool,
+    /// Only this crate (may be given again): its format, lints and tests
+    #[arg(short, long = "package", value_name = "CRATE")]
+    packages: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     tools::rust()?;
     let mut steps = Steps::default();
-    lint::format(&mut steps);
-    lint::clippy(&mut steps);
+    if !args.packages.is_empty() {
+        let crates: Vec<_> = args.packages.iter().flat_map(|name| ["-p", name]).collect();
+        lint::format(&mut steps, &crates);
+        lint::clippy(&mut steps, &crates);
+        tests(&mut steps, &crates);
+        return Ok(steps.close());
+    }
+    lint::format(&mut steps, lint::ALL);
+    lint::clippy(&mut steps, lint::ALL);
     if !args.fast {
         lint::docs(&mut steps);
         lint::deny(&mut steps);
         wasm(&mut steps);
     }
-    tests(&mut steps);
+    tests(&mut steps, lint::ALL);
     simulation(&mut steps, if args.fast { SEEDS_FAST } else { SEEDS });
     Ok(steps.close())
 }
@@ -51,8 +61,8 @@ fn wasm(steps: &mut Steps) {
     });
 }
 
-/// Every test, doctests included. Tidy is among them, as tests of this crate.
-fn tests(steps: &mut Steps) {
+/// Every test of these crates, doctests included. Tidy is among them, as tests of this crate.
+fn tests(steps: &mut Steps, crates: &[&str]) {
     let mut nextest = None;
     steps.step("tools", "see above what could not be installed", || {
         tools::for_tests();
@@ -65,28 +75,28 @@ fn tests(steps: &mut Steps) {
     let runner = || match &nextest {
         Some(program) => {
             let mut command = shell::command(program);
-            command.args(["nextest", "run"]);
+            command
+                .args(["nextest", "run", "--all-features"])
+                .args(crates);
             command
         }
-        None => shell::cargo([
-            "test",
-            "--no-fail-fast",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-        ]),
+        None => {
+            let mut command = shell::cargo(["test", "--no-fail-fast", "--all-features"]);
+            command
+                .args(["--lib", "--bins", "--tests", "--examples"])
+                .args(crates);
+            command
+        }
     };
-    let all = ["--workspace", "--all-features"];
 
     let built = steps.step(
         "build",
         "repair what the compiler names; no test ran",
         || {
             // Tests over the wire start the real programs.
-            let mut build = shell::cargo(["build", "--bins", "--examples"]);
-            shell::run(build.args(all))?;
-            shell::run(runner().args(all).arg("--no-run"))?;
+            let mut build = shell::cargo(["build", "--bins", "--examples", "--all-features"]);
+            shell::run(build.args(crates))?;
+            shell::run(runner().arg("--no-run"))?;
             Ok(Outcome::Passed)
         },
     );
@@ -101,12 +111,20 @@ fn tests(steps: &mut Steps) {
     steps.step("tests", remedy, || {
         // Tests that start our programs need not build them again, each for itself.
         let programs = shell::target()?.join("debug");
-        counted(runner().args(all).env(tools::BIN_DIR, programs))
+        let closing = if nextest.is_some() {
+            count::nextest
+        } else {
+            count::cargo_test
+        };
+        counted(runner().env(tools::BIN_DIR, programs), closing)
     });
 
     let remedy = "repair the example in the doc comment that is named";
     steps.step("doctests", remedy, || {
-        counted(shell::cargo(["test", "--doc", "--no-fail-fast"]).args(all))
+        counted(
+            shell::cargo(["test", "--doc", "--no-fail-fast", "--all-features"]).args(crates),
+            count::cargo_test,
+        )
     });
 }
 
@@ -121,11 +139,11 @@ fn simulation(steps: &mut Steps, seeds: u32) {
 }
 
 /// Runs a test runner and counts what its closing lines say.
-fn counted(command: &mut Command) -> Result<Outcome> {
+fn counted(command: &mut Command, closing: fn(&str) -> Option<Tally>) -> Result<Outcome> {
     let mut tally = Tally::default();
     let mut closed = false;
     let status = shell::watch(command, &mut |line| {
-        if let Some(more) = closing_line(line) {
+        if let Some(more) = closing(line) {
             tally += more;
             closed = true;
         }
