@@ -36,16 +36,16 @@ section! {
     /// The node itself.
     pub struct Node {
         /// The data folder. Made if it is missing; one node at a time may use it.
-        pub data: String = "./parlour-data".to_owned();
+        data: String = "./parlour-data".to_owned();
         /// What this node does: `gateway`, `router`, `push`. With embedded adapters one process
         /// does all of them.
-        pub roles: Vec<Role> = vec![Role::Gateway, Role::Router, Role::Push];
+        roles: Vec<Role> = vec![Role::Gateway, Role::Router, Role::Push];
         /// Where the log lies: `embedded`. Others come with later versions.
-        pub log: Mode = Mode::Embedded;
+        log: Mode = Mode::Embedded;
         /// Where history, accounts and keys lie: `embedded`. Others come with later versions.
-        pub history: Mode = Mode::Embedded;
+        history: Mode = Mode::Embedded;
         /// Where sessions and presence lie: `embedded`. Others come with later versions.
-        pub sessions: Mode = Mode::Embedded;
+        sessions: Mode = Mode::Embedded;
     }
 }
 

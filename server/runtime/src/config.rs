@@ -27,7 +27,7 @@ pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
     fn keys() -> Vec<Key>;
 }
 
-/// Makes a section: struct, defaults and keys. A key marked `secret` may come from a file.
+/// Makes a section: struct, defaults and keys. A key marked `[secret]` may come from a file.
 #[macro_export]
 macro_rules! section {
     (
@@ -35,7 +35,7 @@ macro_rules! section {
         pub struct $name:ident {
             $(
                 $(#[doc = $doc:literal])*
-                $($secret:ident)? pub $key:ident: $ty:ty = $default:expr;
+                $([$secret:ident])? $key:ident: $ty:ty = $default:expr;
             )*
         }
     ) => {
@@ -58,7 +58,7 @@ macro_rules! section {
                 vec![$($crate::config::Key {
                     name: stringify!($key),
                     about: &[$($doc),*],
-                    secret: section!(@secret $($secret)?),
+                    secret: $crate::section!(@secret $($secret)?),
                 },)*]
             }
         }
@@ -109,27 +109,27 @@ crate::section! {
     pub struct Http {
         /// The address to listen on. Port 0 takes any free port; the first line on standard
         /// output says which. Beyond loopback, use TLS here or in a proxy before it.
-        pub listen: String = "127.0.0.1:7400".to_owned();
+        listen: String = "127.0.0.1:7400".to_owned();
         /// The certificate chain in PEM. Empty: no TLS.
-        pub tls_cert: String = String::new();
+        tls_cert: String = String::new();
         /// The private key in PEM. Keep it readable by the node's user alone.
-        pub tls_key: String = String::new();
+        tls_key: String = String::new();
         /// Origins whose pages may open a WebSocket, such as `https://chat.example.org`.
         /// A page of the node's own host always may; `*` lets every page.
-        pub origins: Vec<String> = Vec::new();
+        origins: Vec<String> = Vec::new();
         /// How long a connection may take for the TLS handshake, and for each request's head.
-        pub upgrade_ms: u64 = 5_000;
+        upgrade_ms: u64 = 5_000;
         /// Connections that have not said who they are, from one address (IPv6: one /64).
         /// More are closed at once. 0: no bound.
-        pub unauthenticated_per_address: u64 = 1_024;
+        unauthenticated_per_address: u64 = 1_024;
         /// Connections that have not said who they are, from everywhere. More are closed at once.
-        pub unauthenticated_max: u64 = 16_384;
+        unauthenticated_max: u64 = 16_384;
         /// Connections of any sort. More are closed at once.
-        pub connections_max: u64 = 100_000;
+        connections_max: u64 = 100_000;
         /// The body of one HTTP request, in bytes; administrators may send sixteen times as much.
-        pub body_bytes: u64 = 262_144;
+        body_bytes: u64 = 262_144;
         /// How long `POST …/messages` waits for the message's place before it answers 1007.
-        pub placed_ms: u64 = 10_000;
+        placed_ms: u64 = 10_000;
     }
 }
 
@@ -137,21 +137,21 @@ crate::section! {
     /// Accounts, passwords and tokens.
     pub struct Accounts {
         /// Who may sign up: `open`, `invitation` or `closed`.
-        pub sign_up: SignUp = SignUp::Open;
+        sign_up: SignUp = SignUp::Open;
         /// The administrator's token. Empty: one is made at the first start and kept in
         /// `admin.token` in the data folder.
-        secret pub admin_token: crate::config::Secret = crate::config::Secret::default();
+        [secret] admin_token: crate::config::Secret = crate::config::Secret::default();
         /// Threads that hash passwords (Argon2id, 19 MiB and 2 passes each).
-        pub hash_threads: u64 = 2;
+        hash_threads: u64 = 2;
         /// Passwords that wait for a thread. Beyond it the answer is 1005, try again.
-        pub hash_queue: u64 = 64;
+        hash_queue: u64 = 64;
         /// Sign-ups and log-ins at once from one address (IPv6: one /64). 0: no bound.
-        pub attempts_burst: u64 = 60;
+        attempts_burst: u64 = 60;
         /// Sign-ups and log-ins sustained from one address, per minute.
-        pub attempts_per_min: u64 = 60;
+        attempts_per_min: u64 = 60;
         /// How long a token that was found good is believed before it is looked up again.
         /// At most 2000: a revocation must reach every node within 5 s.
-        pub token_cache_ms: u64 = 2_000;
+        token_cache_ms: u64 = 2_000;
     }
 }
 
@@ -159,9 +159,9 @@ crate::section! {
     /// How the router works through the log.
     pub struct Router {
         /// Records taken from the log in one batch, which becomes one durable write.
-        pub batch_records: u64 = 512;
+        batch_records: u64 = 512;
         /// How long to wait before a store that failed is asked again.
-        pub retry_ms: u64 = 200;
+        retry_ms: u64 = 200;
     }
 }
 
@@ -169,13 +169,13 @@ crate::section! {
     /// Sessions: the node's lease, and what its loop does.
     pub struct Session {
         /// For how long a lease holds. A node that did not renew it is given up by the others.
-        pub lease_ms: u64 = 10_000;
+        lease_ms: u64 = 10_000;
         /// How often the lease is renewed.
-        pub renew_ms: u64 = 3_000;
+        renew_ms: u64 = 3_000;
         /// How often revocations are asked for. At most 2000.
-        pub revocations_ms: u64 = 2_000;
+        revocations_ms: u64 = 2_000;
         /// Frames that wait for one connection's task. Beyond it the session is marked behind.
-        pub mailbox_frames: u64 = 256;
+        mailbox_frames: u64 = 256;
     }
 }
 
@@ -183,11 +183,11 @@ crate::section! {
     /// Push: who is woken when nothing of theirs is connected.
     pub struct Push {
         /// Whether wakes are decided at all.
-        pub enabled: bool = true;
+        enabled: bool = true;
         /// How long after an event a wake is decided: later than a node's lease can outlive it.
-        pub delay_ms: u64 = 15_000;
+        delay_ms: u64 = 15_000;
         /// Records taken from the log in one batch.
-        pub batch_records: u64 = 512;
+        batch_records: u64 = 512;
     }
 }
 
@@ -195,9 +195,9 @@ crate::section! {
     /// How the node goes away on SIGTERM or SIGINT. A second signal ends it at once.
     pub struct Drain {
         /// Clients are told to reconnect after a random while of at most this.
-        pub jitter_ms_max: u64 = 3_000;
+        jitter_ms_max: u64 = 3_000;
         /// After this long the node ends whatever still runs, and says what it was.
-        pub drain_ms_max: u64 = 10_000;
+        drain_ms_max: u64 = 10_000;
     }
 }
 
@@ -206,11 +206,11 @@ crate::section! {
     pub struct Telemetry {
         /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
         /// `info,parlour_runtime=debug`.
-        pub level: String = "info".to_owned();
+        level: String = "info".to_owned();
         /// `text` or `json`.
-        pub format: LogFormat = LogFormat::Text;
+        format: LogFormat = LogFormat::Text;
         /// Whether `/metrics` answers.
-        pub metrics: bool = true;
+        metrics: bool = true;
     }
 }
 

@@ -145,11 +145,11 @@ mod tests {
         assert_eq!(*order.lock().unwrap(), ["socket", "stage"]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_does_not_end_is_counted_and_left() {
         let drain = Drain::new();
         drain.socket("stuck", std::future::pending());
-        assert_eq!(drain.run(Duration::from_secs(5)).await, 1);
+        assert_eq!(drain.run(Duration::from_millis(20)).await, 1);
     }
 
     #[tokio::test]

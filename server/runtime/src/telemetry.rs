@@ -95,13 +95,9 @@ impl Metrics {
                     Kind::Numbers => &numbers,
                     Kind::Counter | Kind::Gauge => continue,
                 };
-                // It fails for an empty list alone.
-                if let Ok(with) = builder
-                    .clone()
+                builder = builder
                     .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)
-                {
-                    builder = with;
-                }
+                    .expect("it fails for an empty list alone");
             }
             let recorder = builder.build_recorder();
             let handle = recorder.handle();

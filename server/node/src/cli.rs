@@ -1,0 +1,196 @@
+//! The command line, which teaches.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Given};
+use crate::{keep, serve};
+
+/// A chat server in one binary.
+#[derive(Parser)]
+#[command(
+    name = "parlour",
+    version,
+    about = "A chat server in one binary: an acknowledged message is never lost, doubled or reordered.",
+    after_help = "\
+Examples:
+  parlour serve                                  a server on 127.0.0.1:7400, data in ./parlour-data
+  parlour serve --data /srv/chat --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem
+  parlour config sample > parlour.toml           everything that can be set, explained
+  parlour serve --config parlour.toml
+  parlour verify ./parlour-data                  checks a whole store
+  parlour backup ./parlour-data chat.backup      copies a store, while no server uses it
+
+Every key of the configuration is also a variable (PARLOUR_HTTP_LISTEN) and a flag
+(--set http.listen=127.0.0.1:0). A flag goes over a variable, and a variable over the file."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves. The first line on standard output says where, once it listens; logs go to
+    /// standard error.
+    #[command(after_help = "\
+Examples:
+  parlour serve
+  parlour serve --data ./chat --listen 127.0.0.1:0 --sign-up invitation
+  parlour serve --set limits.sends_per_min=6000 --set limits.sends_burst=1000
+
+SIGTERM or SIGINT drains: clients are told to reconnect, and the process ends within seconds.
+A second signal ends it at once; nothing that was acknowledged is lost either way.")]
+    Serve(Serve),
+    /// Shows or checks the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Checks a whole store: places, counts, outcomes, marks, heads, memberships.
+    Verify {
+        /// The data folder.
+        dir: PathBuf,
+    },
+    /// Copies a store into one file, while no server uses it.
+    Backup {
+        /// The data folder.
+        dir: PathBuf,
+        /// The file to write. It must not exist.
+        file: PathBuf,
+    },
+    /// Makes a store of a backup. Clients notice, and sync from nothing.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+        /// The data folder to make. It must not exist, or be empty.
+        dir: PathBuf,
+    },
+    /// Prints the version.
+    Version,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data folder. Made if it is missing. [default: ./parlour-data]
+    #[arg(long, value_name = "DIR", overrides_with = "data")]
+    data: Option<String>,
+    /// The address to listen on; port 0 takes any free port. [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "ADDR", overrides_with = "listen")]
+    listen: Option<String>,
+    /// The certificate chain, in PEM.
+    #[arg(long, value_name = "FILE", overrides_with = "tls_cert")]
+    tls_cert: Option<String>,
+    /// The private key, in PEM.
+    #[arg(long, value_name = "FILE", overrides_with = "tls_key")]
+    tls_key: Option<String>,
+    /// Who may sign up: open, invitation, closed. [default: open]
+    #[arg(long, value_name = "WHO", overrides_with = "sign_up")]
+    sign_up: Option<String>,
+    /// Sets any key of the configuration. Can be given several times.
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Prints a sample: every key, what it means, its default.
+    Sample,
+    /// Checks a file and the environment as `serve` would read them.
+    Check {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
+        file: Option<PathBuf>,
+    },
+}
+
+impl Serve {
+    fn flags(&self) -> anyhow::Result<Vec<Given>> {
+        let mut flags = Vec::new();
+        for (key, text, from) in [
+            ("node.data", &self.data, "--data"),
+            ("http.listen", &self.listen, "--listen"),
+            ("http.tls_cert", &self.tls_cert, "--tls-cert"),
+            ("http.tls_key", &self.tls_key, "--tls-key"),
+            ("accounts.sign_up", &self.sign_up, "--sign-up"),
+        ] {
+            if let Some(text) = text {
+                flags.push(Given {
+                    key: key.to_owned(),
+                    text: text.clone(),
+                    from: from.to_owned(),
+                });
+            }
+        }
+        for set in &self.set {
+            let (key, text) = set.split_once('=').with_context(|| {
+                format!("--set {set}: write it as SECTION.KEY=VALUE, such as http.listen=127.0.0.1:0")
+            })?;
+            flags.push(Given {
+                key: key.trim().to_owned(),
+                text: text.to_owned(),
+                from: "--set".to_owned(),
+            });
+        }
+        Ok(flags)
+    }
+}
+
+/// The environment as text; what is no text is none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+}
+
+/// The configuration, or all that is wrong with it.
+fn load(file: Option<&std::path::Path>, flags: Vec<Given>) -> anyhow::Result<Config> {
+    config::load(file, environment(), flags).map_err(|problems| {
+        anyhow::anyhow!("the configuration is not right:\n  {}", problems.0.join("\n  "))
+    })
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence that says what to do.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(args) => {
+                let config = load(args.config.as_deref(), args.flags()?)?;
+                serve::run(&config)
+            }
+            Command::Config {
+                command: ConfigCommand::Sample,
+            } => {
+                print!("{}", config::sample());
+                Ok(())
+            }
+            Command::Config {
+                command: ConfigCommand::Check { file },
+            } => {
+                load(file.as_deref(), Vec::new())?;
+                match file {
+                    Some(file) => println!(
+                        "{}: nothing is wrong; {} keys are set",
+                        file.display(),
+                        config::count(&file)
+                    ),
+                    None => println!("nothing is wrong with the environment; no file was given"),
+                }
+                Ok(())
+            }
+            Command::Verify { dir } => keep::verify(&dir),
+            Command::Backup { dir, file } => keep::backup(&dir, &file),
+            Command::Restore { file, dir } => keep::restore(&file, &dir),
+            Command::Version => {
+                println!("parlour {}", env!("CARGO_PKG_VERSION"));
+                Ok(())
+            }
+        }
+    }
+}

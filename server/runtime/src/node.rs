@@ -1,0 +1,115 @@
+//! What every part of a running node shares: configuration, ports, verifier, and how it is.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parlour_protocol::id::DeviceId;
+use parlour_protocol::node::{NodeId, Signal};
+use parlour_protocol::position::Partition;
+
+use crate::bounds::Attempts;
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::password::Pool;
+use crate::ports::Ports;
+use crate::telemetry::{self, Metrics};
+use crate::tokens::Verifier;
+
+/// A running node. One for a process; shared by every task.
+pub struct Node {
+    /// Which node of a cluster it is.
+    pub id: NodeId,
+    /// How it is set.
+    pub config: Config,
+    /// What it was given.
+    pub ports: Ports,
+    /// How it goes away.
+    pub drain: Drain,
+    /// Who a token is.
+    pub verifier: Verifier,
+    /// Who hashes passwords.
+    pub passwords: Pool,
+    /// Sign-ups and log-ins by address.
+    pub attempts: Attempts,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+    stopped: Mutex<BTreeMap<Partition, String>>,
+    leased: AtomicBool,
+}
+
+impl Node {
+    /// A node that does nothing yet.
+    ///
+    /// # Errors
+    /// The system has no threads to give.
+    pub fn new(id: NodeId, config: Config, ports: Ports) -> std::io::Result<Arc<Self>> {
+        let size = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let accounts = &config.accounts;
+        Ok(Arc::new(Self {
+            id,
+            verifier: Verifier::new(ports.accounts.clone(), accounts.token_cache_ms),
+            passwords: Pool::start(size(accounts.hash_threads), size(accounts.hash_queue))?,
+            attempts: Attempts::new(accounts.attempts_burst, accounts.attempts_per_min),
+            metrics: Metrics::install(),
+            drain: Drain::new(),
+            stopped: Mutex::new(BTreeMap::new()),
+            leased: AtomicBool::new(false),
+            config,
+            ports,
+        }))
+    }
+
+    /// A partition stopped, and this is what a person does about it.
+    pub fn partition_stopped(&self, partition: Partition, remedy: String) {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.insert(partition, remedy);
+        metrics::gauge!(telemetry::ROUTER_STOPPED).set(stopped.len() as f64);
+    }
+
+    /// Whether the node holds its lease.
+    pub fn set_leased(&self, leased: bool) {
+        self.leased.store(leased, Ordering::Relaxed);
+    }
+
+    /// Each part with its state, for health.
+    pub fn parts(&self) -> BTreeMap<String, String> {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts: BTreeMap<String, String> = stopped
+            .iter()
+            .map(|(partition, why)| (format!("partition {}", partition.0), why.clone()))
+            .collect();
+        let lease = if self.leased.load(Ordering::Relaxed) {
+            "held"
+        } else {
+            "not held"
+        };
+        parts.insert("lease".to_owned(), lease.to_owned());
+        parts
+    }
+
+    /// What keeps the node from taking connections, if anything.
+    pub fn waits_for(&self) -> Option<String> {
+        if !self.leased.load(Ordering::Relaxed) {
+            return Some("the node's lease is not held".to_owned());
+        }
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        stopped.values().next().cloned()
+    }
+
+    /// These devices were revoked: they are believed nowhere, and every node is told at once.
+    /// Whoever misses it finds it in the numbered list.
+    pub async fn revoked(&self, devices: Vec<DeviceId>) {
+        self.verifier.forget(&devices);
+        let nodes = match self.ports.sessions.nodes().await {
+            Ok(nodes) => nodes,
+            Err(_) => vec![self.id],
+        };
+        for node in nodes {
+            let signal = Signal::Revoked {
+                devices: devices.clone(),
+            };
+            self.ports.relay.send(node, vec![signal]);
+        }
+    }
+}

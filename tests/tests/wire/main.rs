@@ -1,0 +1,15 @@
+//! Black box: a real node, real sockets, both codecs.
+
+mod accounts;
+mod bad_frames;
+mod bad_sends;
+mod chat;
+mod http_api;
+mod life;
+mod store;
+
+/// Both codecs.
+const CODECS: [parlour_protocol::codec::Codec; 2] = [
+    parlour_protocol::codec::Codec::Json,
+    parlour_protocol::codec::Codec::MessagePack,
+];

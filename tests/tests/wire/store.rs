@@ -1,0 +1,138 @@
+//! Stores that are full, newer, damaged, checked, backed up and restored.
+
+use std::process::Command;
+
+use parlour_protocol::codec::Codec;
+use parlour_protocol::error::Code;
+use parlour_protocol::frame::server::Stretch;
+use parlour_protocol::id::ConversationId;
+use parlour_tests::node::binary;
+use parlour_tests::socket::plain;
+use parlour_tests::{Node, Socket};
+
+fn run(command: &mut Command) -> (Option<i32>, String) {
+    let done = command.output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test]
+async fn a_restored_store_is_another_one_and_clients_see_it() {
+    let mut node = Node::start();
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, before) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    let kept = socket.say(own, "kept").await;
+    node.kill();
+
+    let (data, file) = (node.data(), node.dir.path().join("chat.backup"));
+    let (code, said) = run(Command::new(binary()).arg("verify").arg(&data));
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = run(Command::new(binary()).arg("backup").arg(&data).arg(&file));
+    assert_eq!(code, Some(0), "{said}");
+    node.restart();
+    let (mut socket, same) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    assert_eq!(same.store, before.store);
+    let lost = socket.say(own, "after the backup").await;
+    assert!(lost.seq > kept.seq);
+    node.kill();
+    std::fs::rename(&data, node.dir.path().join("old")).unwrap();
+    let (code, said) = run(Command::new(binary()).arg("restore").arg(&file).arg(&data));
+    assert_eq!(code, Some(0), "{said}");
+
+    node.restart();
+    let (mut socket, after) = Socket::connect(&node.url, &ada.token.0, Codec::MessagePack).await;
+    assert_ne!(after.store, before.store);
+    let history: Stretch = node
+        .http()
+        .with(&ada.token.0)
+        .get(&format!("/v1/conversations/{own}/history"))
+        .await
+        .ok();
+    assert_eq!(history.as_of, kept.seq);
+    assert_eq!(socket.say(own, "goes on").await.seq, kept.seq.next());
+}
+
+#[tokio::test]
+async fn verify_backup_and_restore_refuse_what_they_must() {
+    let node = Node::start();
+    let file = node.dir.path().join("chat.backup");
+    for command in ["verify", "backup"] {
+        let mut parlour = Command::new(binary());
+        parlour.arg(command).arg(node.data());
+        if command == "backup" {
+            parlour.arg(&file);
+        }
+        let (code, said) = run(&mut parlour);
+        assert_eq!(code, Some(1), "{command} of a store in use: {said}");
+        assert!(said.contains(&node.pid().to_string()), "{said}");
+        let (code, said) = run(Command::new(binary()).arg(command).arg("nowhere").args(
+            if command == "backup" { &["x.backup"][..] } else { &[] },
+        ));
+        assert_eq!(code, Some(1));
+        assert!(said.contains("nowhere"), "{said}");
+    }
+    std::fs::write(&file, b"no backup at all").unwrap();
+    let (code, said) = run(Command::new(binary())
+        .arg("restore")
+        .arg(&file)
+        .arg(node.dir.path().join("new")));
+    assert_eq!(code, Some(1));
+    assert!(said.contains("chat.backup"), "{said}");
+    let (code, said) = run(Command::new(binary()).arg("restore").arg(&file).arg(node.data()));
+    assert_eq!(code, Some(1), "{said}");
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_sends_as_retryable_and_reading_goes_on() {
+    // A small file system of its own. Without the right to mount one there is no disk to fill.
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let mount = format!("mount -t tmpfs -o size=160m tmpfs {0} && exec \"$@\"", data.display());
+    let mut node = Node::wrapped(
+        dir,
+        &["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"],
+        &["--set", "limits.sends_burst=1000000"],
+    );
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::MessagePack).await;
+    let first = socket.say(own, "before").await;
+    // Text that no compression makes small.
+    let mut noise = vec![0u8; 24_000];
+    let mut placed = first.seq;
+    let refused = loop {
+        getrandom::fill(&mut noise).unwrap();
+        let text: String = noise.iter().map(|b| format!("{b:02x}")).collect();
+        let mut send = plain(&text);
+        send.conversation = Some(own);
+        send.r#ref = socket.next_ref();
+        let (id, at) = (send.id, send.r#ref);
+        socket.send(&parlour_protocol::frame::Client::Send(send)).await;
+        let answer = socket
+            .expect(|f| match f {
+                parlour_protocol::frame::Server::Sent(s) if s.id == id => Some(Ok(s.seq)),
+                parlour_protocol::frame::Server::Error(e) if e.r#ref == at => Some(Err(e.code)),
+                _ => None,
+            })
+            .await;
+        match answer {
+            Ok(seq) => placed = seq,
+            Err(code) => break code,
+        }
+        assert!(placed.0 < 10_000, "the disk never filled");
+    };
+    assert!(
+        matches!(refused, Code::STORAGE_FULL | Code::UNAVAILABLE | Code::NOT_YET),
+        "{refused}"
+    );
+    let history: Stretch = node
+        .http()
+        .with(&ada.token.0)
+        .get(&format!("/v1/conversations/{own}/history?after=0&limit=1"))
+        .await
+        .ok();
+    assert_eq!(history.events[0].seq, first.seq);
+    node.kill();
+}
