@@ -25,8 +25,30 @@ fn check(tree: &Tree) -> Vec<Breach> {
                 breaches.push(Breach::new(format!("{path}:{line}"), what));
             }
         }
+        for (line, named) in markdown::code(&file.text) {
+            if is_file_of_ours(tree, &named) && !places.contains(named.as_str()) {
+                let what = format!("`{named}` is named, and not there");
+                breaches.push(Breach::new(format!("{path}:{line}"), what));
+            }
+        }
     }
     breaches
+}
+
+/// Whether something between backticks is meant as the path of a file of this repository: it
+/// begins with one of its folders and ends as files do.
+fn is_file_of_ours(tree: &Tree, named: &str) -> bool {
+    const ENDS: [&str; 6] = [".rs", ".md", ".toml", ".json", ".sh", ".yaml"];
+    let plain = named
+        .chars()
+        .all(|c| c.is_alphanumeric() || "_-./".contains(c));
+    let Some((folder, _)) = named.split_once('/') else {
+        return false;
+    };
+    let folder = format!("{folder}/");
+    plain
+        && ENDS.iter().any(|end| named.ends_with(end))
+        && tree.paths.iter().any(|path| path.starts_with(&folder))
 }
 
 fn judge(tree: &Tree, places: &BTreeSet<&str>, page: &str, link: &str) -> Option<String> {

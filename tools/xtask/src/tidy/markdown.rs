@@ -37,6 +37,18 @@ pub(crate) fn links(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// What stands between backticks, with its line from 1.
+pub(crate) fn code(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in prose(text) {
+        let parts: Vec<_> = line.split('`').collect();
+        // Without a closing backtick the last part is prose.
+        let inside = parts.iter().skip(1).step_by(2).take((parts.len() - 1) / 2);
+        found.extend(inside.map(|part| (number, (*part).to_owned())));
+    }
+    found
+}
+
 /// Every place within a page that a link can name after `#`.
 pub(crate) fn anchors(text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -148,6 +160,15 @@ mod tests {
         let found: Vec<_> = links(text);
         let expected = [(1, "b.md"), (1, "d.svg"), (5, "k.md"), (6, "l.md#m")];
         assert_eq!(found, expected.map(|(line, link)| (line, link.to_owned())));
+    }
+
+    #[test]
+    fn code_is_what_stands_between_backticks() {
+        let found = code("a `b` c `d`\n```\n`e`\n```\n`f` g ` h\n");
+        assert_eq!(
+            found,
+            [(1, "b"), (1, "d"), (5, "f")].map(|(n, s)| (n, s.to_owned()))
+        );
     }
 
     #[test]

@@ -379,6 +379,17 @@ const SAMPLES: &[Sample] = &[
     // Links.
     (
         "links",
+        &[
+            (
+                "docs/a.md",
+                "See `server/b.rs` and `server/c.rs`, never `x/d.rs`.\n",
+            ),
+            ("server/b.rs", "//! B.\n"),
+        ],
+        "docs/a.md:1: `server/c.rs` is named, and not there",
+    ),
+    (
+        "links",
         &[("docs/a.md", "\n[b](b.md)\n")],
         "docs/a.md:2: `b.md` leads to docs/b.md",
     ),
