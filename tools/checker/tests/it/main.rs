@@ -1,0 +1,6 @@
+//! The checker on good histories, on hand-broken ones, and on random ones with one flaw.
+
+mod broken;
+mod from_frames;
+mod random;
+mod world;
