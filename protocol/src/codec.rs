@@ -1,4 +1,5 @@
-//! The two codecs. Decoding never panics, and never allocates by a length that it was told.
+//! The two codecs. Decoding never panics, and never allocates by a length that it was told: bytes
+//! are walked before anything is built from them, so what they claim to hold, they hold.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -49,12 +50,27 @@ impl Codec {
         }
     }
 
-    pub(crate) fn decode<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, Error> {
+    /// Whether these bytes are one value that may be decoded: no deeper than [`DEPTH`], and in
+    /// MessagePack whole, with nothing behind.
+    pub(crate) fn walk(self, bytes: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Json => walk_json(bytes),
+            Self::MessagePack => walk_msgpack(bytes),
+        }
+    }
+
+    /// What bytes that were walked hold.
+    pub(crate) fn read<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, Error> {
         match self {
             Self::Json => {
                 serde_json::from_slice(bytes).map_err(|e| Error::Malformed(e.to_string()))
             }
-            Self::MessagePack => msgpack(bytes),
+            Self::MessagePack => {
+                let mut d = rmp_serde::Deserializer::from_read_ref(bytes);
+                // One more than was walked, for the counter refuses at its last.
+                d.set_max_depth(DEPTH + 1);
+                T::deserialize(&mut d).map_err(|e| Error::Malformed(e.to_string()))
+            }
         }
     }
 
@@ -68,24 +84,124 @@ impl Codec {
 }
 
 pub(crate) fn msgpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
-    let mut d = rmp_serde::Deserializer::from_read_ref(bytes);
-    d.set_max_depth(DEPTH);
-    let value = T::deserialize(&mut d).map_err(|e| Error::Malformed(e.to_string()))?;
-    // Whatever is still there to be read does not belong to the frame.
-    match serde::de::IgnoredAny::deserialize(&mut d) {
-        Err(rmp_serde::decode::Error::InvalidMarkerRead(e))
-            if e.kind() == std::io::ErrorKind::UnexpectedEof =>
-        {
-            Ok(value)
-        }
-        _ => Err(Error::Malformed("trailing bytes".to_owned())),
-    }
+    Codec::MessagePack.walk(bytes)?;
+    Codec::MessagePack.read(bytes)
 }
 
 /// A value of these JSON bytes, as HTTP bodies carry it.
 ///
 /// # Errors
-/// The bytes are not JSON of this shape.
+/// The bytes are not JSON of this shape, or nest too deep.
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|e| Error::Malformed(e.to_string()))
+    Codec::Json.walk(bytes)?;
+    Codec::Json.read(bytes)
+}
+
+fn malformed<T>(what: &str) -> Result<T, Error> {
+    Err(Error::Malformed(what.to_owned()))
+}
+
+fn too_deep<T>() -> Result<T, Error> {
+    Err(Error::Malformed(format!("nested deeper than {DEPTH}")))
+}
+
+/// Counts brackets outside strings. Whether they match, and all else, the parser judges.
+fn walk_json(bytes: &[u8]) -> Result<(), Error> {
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                if depth > DEPTH {
+                    return too_deep();
+                }
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn walk_msgpack(bytes: &[u8]) -> Result<(), Error> {
+    let mut rest = bytes;
+    value(&mut rest, DEPTH)?;
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        malformed("trailing bytes")
+    }
+}
+
+/// Walks over one MessagePack value. Recursion ends at [`DEPTH`].
+fn value(rest: &mut &[u8], depth: usize) -> Result<(), Error> {
+    let [marker] = take(rest)?;
+    match marker {
+        0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => Ok(()),
+        0x80..=0x8f => items(rest, 2 * u64::from(marker & 0x0f), depth),
+        0x90..=0x9f => items(rest, u64::from(marker & 0x0f), depth),
+        0xa0..=0xbf => skip(rest, u64::from(marker & 0x1f)),
+        0xc4 | 0xd9 => size(rest, 1).and_then(|n| skip(rest, n)),
+        0xc5 | 0xda => size(rest, 2).and_then(|n| skip(rest, n)),
+        0xc6 | 0xdb => size(rest, 4).and_then(|n| skip(rest, n)),
+        0xca | 0xce | 0xd2 => skip(rest, 4),
+        0xcb | 0xcf | 0xd3 => skip(rest, 8),
+        0xcc | 0xd0 => skip(rest, 1),
+        0xcd | 0xd1 => skip(rest, 2),
+        0xdc => size(rest, 2).and_then(|n| items(rest, n, depth)),
+        0xdd => size(rest, 4).and_then(|n| items(rest, n, depth)),
+        0xde => size(rest, 2).and_then(|n| items(rest, 2 * n, depth)),
+        0xdf => size(rest, 4).and_then(|n| items(rest, 2 * n, depth)),
+        // Extensions and the byte that is never used: nothing of ours is written so.
+        0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 => malformed("an extension type"),
+    }
+}
+
+fn items(rest: &mut &[u8], count: u64, depth: usize) -> Result<(), Error> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return too_deep();
+    };
+    // Each item has a byte at least: what cannot be there is not asked for.
+    if count > rest.len() as u64 {
+        return malformed("cut short");
+    }
+    for _ in 0..count {
+        value(rest, depth)?;
+    }
+    Ok(())
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+    match rest.split_first_chunk::<N>() {
+        Some((taken, behind)) => {
+            *rest = behind;
+            Ok(*taken)
+        }
+        None => malformed("cut short"),
+    }
+}
+
+fn size(rest: &mut &[u8], width: usize) -> Result<u64, Error> {
+    let mut size = 0;
+    for _ in 0..width {
+        let [byte] = take(rest)?;
+        size = size << 8 | u64::from(byte);
+    }
+    Ok(size)
+}
+
+fn skip(rest: &mut &[u8], count: u64) -> Result<(), Error> {
+    let behind = usize::try_from(count)
+        .ok()
+        .and_then(|count| rest.split_at_checked(count));
+    match behind {
+        Some((_, behind)) => {
+            *rest = behind;
+            Ok(())
+        }
+        None => malformed("cut short"),
+    }
 }

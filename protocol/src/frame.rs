@@ -55,9 +55,10 @@ macro_rules! frames {
             /// # Errors
             /// The bytes are not a frame of this codec; see [`Error`].
             pub fn decode(codec: Codec, bytes: &[u8]) -> Result<Self, Error> {
-                let tag: Tag<'_> = codec.decode(bytes)?;
+                codec.walk(bytes)?;
+                let tag: Tag<'_> = codec.read(bytes)?;
                 match tag.kind.as_ref() {
-                    $($name => codec.decode::<$ty>(bytes).map(Self::$variant),)*
+                    $($name => codec.read::<$ty>(bytes).map(Self::$variant),)*
                     $(_ if true => Ok(Self::$unknown),)?
                     other => Err(Error::UnknownType(other.chars().take(64).collect())),
                 }

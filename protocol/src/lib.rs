@@ -4,7 +4,7 @@
 //! In flow order: what things are called ([`id`], [`seq`], [`kind`]), what is said
 //! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`]), what the log and the
 //! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`line`]), and what
-//! can go wrong ([`error`], [`limits`]).
+//! can go wrong ([`error`], [`limits`], [`check`]).
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
@@ -12,6 +12,7 @@
 
 pub mod body;
 pub mod bytes;
+pub mod check;
 pub mod codec;
 pub mod error;
 pub mod fact;
@@ -26,6 +27,8 @@ pub mod position;
 pub mod record;
 pub mod roster;
 pub mod row;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod seq;
 
 pub use id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};

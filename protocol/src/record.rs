@@ -217,7 +217,7 @@ impl Header {
     /// # Errors
     /// The bytes are not a header.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, crate::codec::Error> {
-        minicbor::decode(bytes).map_err(|e| crate::codec::Error::Row(e.to_string()))
+        crate::row::whole(bytes)
     }
 }
 

@@ -194,9 +194,12 @@ pub struct Interval {
     /// The role meanwhile.
     #[n(4)]
     pub role: Role,
-    /// Countable events up to where it began: unread counts from there (decision 13).
+    /// Countable events up to where its holder joined: unread counts from there (decision 13).
     #[n(5)]
     pub n: u64,
+    /// Where its holder joined: `from`, or earlier if roles changed since.
+    #[n(6)]
+    pub joined: Seq,
 }
 
 impl Interval {
@@ -366,10 +369,22 @@ pub fn to_bytes<T: Encode<()>>(row: &T) -> Vec<u8> {
 pub fn from_bytes<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, crate::codec::Error> {
     use crate::codec::Error::Row;
     match bytes.split_first() {
-        Some((&VERSION, rest)) => minicbor::decode(rest).map_err(|e| Row(e.to_string())),
+        Some((&VERSION, rest)) => whole(rest),
         Some((v, _)) => Err(Row(format!(
             "a row of version {v}; this program knows {VERSION}: use the program that wrote it, or a newer one"
         ))),
         None => Err(Row("an empty row".into())),
+    }
+}
+
+/// One value that takes up all of these bytes.
+pub(crate) fn whole<'b, T: Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, crate::codec::Error> {
+    use crate::codec::Error::Row;
+    let mut decoder = minicbor::Decoder::new(bytes);
+    let value = decoder.decode().map_err(|e| Row(e.to_string()))?;
+    if decoder.position() == bytes.len() {
+        Ok(value)
+    } else {
+        Err(Row("trailing bytes".into()))
     }
 }

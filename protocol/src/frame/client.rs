@@ -18,9 +18,9 @@ fn yes() -> bool {
 
 macro_rules! frame {
     ($(#[$doc:meta])* $name:ident { $($body:tt)* }) => {
-        $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+        $(#[$doc])*
         pub struct $name { $($body)* }
     };
 }

@@ -16,9 +16,9 @@ use crate::seq::{Head, Mark, Seq};
 
 macro_rules! frame {
     ($(#[$doc:meta])* $name:ident { $($body:tt)* }) => {
-        $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
+        $(#[$doc])*
         pub struct $name { $($body)* }
     };
 }
@@ -306,6 +306,7 @@ frame! {
 
 frame! {
     /// Users who type, by conversation. Fades after a few seconds without another.
+    #[cfg_attr(feature = "schema", schemars(rename = "TypingUsers"), ts(rename = "TypingUsers"))]
     Typing {
         /// The conversation.
         pub conversation: ConversationId,
