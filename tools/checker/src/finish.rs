@@ -188,7 +188,9 @@ fn judge_send(state: &State, report: &mut Report, key: Key, send: &Send) {
 }
 
 fn program_order(state: &State, report: &mut Report) {
-    let mut made: BTreeMap<(u32, u32), Vec<(u64, Seq, &Key)>> = BTreeMap::new();
+    /// When it was made, where it stands, what it is.
+    type Made<'a> = (u64, Seq, &'a Key);
+    let mut made: BTreeMap<(u32, u32), Vec<Made<'_>>> = BTreeMap::new();
     for (key, send) in &state.sends {
         if let Some(seq) = send.place.or(send.ok.map(|(seq, _)| seq))
             && send.sent
