@@ -40,7 +40,7 @@ enum Command {
     Lint,
     /// Write what is generated from the Rust types (schemas, sample configuration, error table)
     Docs(docs::Args),
-    /// Run the seeded world; all arguments go to parlour-sim (try `cargo xtask sim -- --help`)
+    /// Run the seeded world; all arguments go to parlour-sim (try `cargo xtask sim --help`)
     Sim(sim::Args),
     /// Check the rules that no compiler holds: arrows between crates, pure crates, names, links
     Tidy(tidy::Args),

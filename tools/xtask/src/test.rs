@@ -65,11 +65,14 @@ fn wasm(steps: &mut Steps) {
 fn tests(steps: &mut Steps, crates: &[&str]) {
     let mut nextest = None;
     steps.step("tools", "see above what could not be installed", || {
-        tools::for_tests();
-        nextest = tools::nextest().map_err(|error| println!("{error:#}")).ok();
-        Ok(match nextest {
-            Some(_) => Outcome::Passed,
-            None => Outcome::Partly("no cargo-nextest to be had: `cargo test` does as well".into()),
+        let mut notes = tools::for_tests();
+        match tools::nextest() {
+            Ok(program) => nextest = Some(program),
+            Err(error) => notes.push(format!("`cargo test` runs the tests: {error:#}")),
+        }
+        Ok(match notes.is_empty() {
+            true => Outcome::Passed,
+            false => Outcome::Partly(notes.join("; ")),
         })
     });
     let runner = || match &nextest {

@@ -87,17 +87,22 @@ pub(crate) fn nextest() -> Result<PathBuf> {
     }
 }
 
-/// What tests start beside our own programs, from Debian where we may. A test whose tool is
-/// missing says so itself, so this only tells.
-pub(crate) fn for_tests() {
-    for (program, probe, package) in [("tmux", "-V", "tmux"), ("cmake", "--version", "cmake")] {
-        if shell::answers(program, &[probe]) {
+/// Obtains what tests start beside our own programs, from Debian where we may. Answers with a
+/// sentence for each that is still missing; the test that needs it fails with its own.
+pub(crate) fn for_tests() -> Vec<String> {
+    let mut missing = Vec::new();
+    for (program, probe) in [("tmux", "-V"), ("cmake", "--version")] {
+        let there = || shell::answers(program, &[probe]);
+        if there() {
             continue;
         }
-        if let Err(error) = from_debian(&[package]) {
-            println!("{program} is missing: {error:#}");
+        match from_debian(&[program]) {
+            Ok(()) if there() => {}
+            Ok(()) => missing.push(format!("{program} was installed, but does not run")),
+            Err(error) => missing.push(format!("{program} is missing: {error:#}")),
         }
     }
+    missing
 }
 
 /// The name of the variable that says where the programs of this workspace have been built.
