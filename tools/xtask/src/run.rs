@@ -38,14 +38,24 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
     let target = shell::target()?;
     let folder = target.join(profile);
-    let data = args.data.clone().unwrap_or_else(|| target.join("run-data"));
-    println!("\nServing from {}; Ctrl-C stops it.", data.display());
+    let mut server = shell::command(folder.join("parlour"));
+    server.arg("serve");
+    // Whoever gives the server a folder of their own means that one.
+    if !args
+        .args
+        .iter()
+        .any(|arg| arg == "--data" || arg.starts_with("--data="))
+    {
+        let data = args.data.clone().unwrap_or_else(|| target.join("run-data"));
+        println!("\nThe data are kept in {}.", data.display());
+        server.arg("--data").arg(data);
+    }
+    server.args(&args.args);
+    println!("Ctrl-C stops the server.");
     println!(
         "To chat, in another terminal: {}",
         folder.join("parlour-chat").display()
     );
-    let mut server = shell::command(folder.join("parlour"));
-    server.arg("serve").arg("--data").arg(data).args(&args.args);
     // Relative paths among the arguments are the caller's.
     server.current_dir(std::env::current_dir()?);
     become_it(server)

@@ -169,7 +169,8 @@ pub(crate) fn text(command: &Command) -> String {
         .to_string_lossy();
     let mut text = String::new();
     for (key, value) in command.get_envs() {
-        if let Some(value) = value {
+        // That one is on every command in CI, and tells nothing.
+        if let Some(value) = value.filter(|_| key != "CARGO_INCREMENTAL") {
             let value = value.to_string_lossy();
             let quote = if value.contains(' ') { "'" } else { "" };
             text += &format!("{}={quote}{value}{quote} ", key.to_string_lossy());
