@@ -192,6 +192,7 @@ impl Node {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let _ = child.kill();
+        let _ = child.wait();
         panic!("it did not end\n{}", self.logs());
     }
 

@@ -197,6 +197,10 @@ mod tests {
         assert!(attempts.take(a, start).is_ok());
         assert!(attempts.take(a, start).is_ok());
         assert_eq!(attempts.take(a, start), Err(1_000));
-        assert!(attempts.take(a, start + Duration::from_millis(1_001)).is_ok());
+        assert!(
+            attempts
+                .take(a, start + Duration::from_millis(1_001))
+                .is_ok()
+        );
     }
 }

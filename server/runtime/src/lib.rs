@@ -12,5 +12,13 @@ pub mod router;
 pub mod sockets;
 pub mod telemetry;
 pub mod tokens;
-pub mod gateway { pub mod upgrade; pub mod wire; }
-pub mod http { pub mod answer; pub mod accounts; pub mod admin; pub mod ops; }
+pub mod gateway {
+    pub mod upgrade;
+    pub mod wire;
+}
+pub mod http {
+    pub mod accounts;
+    pub mod admin;
+    pub mod answer;
+    pub mod ops;
+}

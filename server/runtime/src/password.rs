@@ -118,7 +118,9 @@ fn check(password: &str, phc: Option<&str>) -> bool {
         return false;
     };
     match PasswordHash::new(phc) {
-        Ok(parsed) => argon().verify_password(password.as_bytes(), &parsed).is_ok(),
+        Ok(parsed) => argon()
+            .verify_password(password.as_bytes(), &parsed)
+            .is_ok(),
         Err(_) => {
             hash(password);
             false
@@ -136,7 +138,11 @@ mod tests {
         let phc = pool.hash("correct horse".into()).await.unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
         let phc = Some(phc);
-        assert!(pool.check("correct horse".into(), phc.clone()).await.unwrap());
+        assert!(
+            pool.check("correct horse".into(), phc.clone())
+                .await
+                .unwrap()
+        );
         assert!(!pool.check("wrong horse".into(), phc).await.unwrap());
         assert!(!pool.check("correct horse".into(), None).await.unwrap());
     }
@@ -146,7 +152,7 @@ mod tests {
         let pool = Pool::start(1, 1).unwrap();
         // One in the thread, one in the queue; of ten at once, most find no room.
         let all = futures_util::future::join_all((0..10).map(|_| pool.hash("x".repeat(8)))).await;
-        assert!(all.iter().any(|r| *r == Err(Full)));
+        assert!(all.contains(&Err(Full)));
         assert!(all.iter().any(Result::is_ok));
     }
 }

@@ -123,7 +123,10 @@ pub async fn accept(
     config: Http,
     drain: Drain,
 ) {
-    let doorstep = Doorstep::new(config.unauthenticated_per_address, config.unauthenticated_max);
+    let doorstep = Doorstep::new(
+        config.unauthenticated_per_address,
+        config.unauthenticated_max,
+    );
     let open = Arc::new(AtomicU64::new(0));
     let draining = drain.draining();
     loop {

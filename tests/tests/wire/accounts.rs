@@ -12,7 +12,10 @@ async fn signs_up_logs_in_and_out() {
     let node = Node::start();
     let first = node.sign_up("ada").await;
     let second = node.log_in("ADA").await;
-    assert_eq!(first.user, second.user, "names are one without regard to case");
+    assert_eq!(
+        first.user, second.user,
+        "names are one without regard to case"
+    );
     assert_eq!(second.name, "ada");
     assert_ne!(first.device, second.device);
 
@@ -52,7 +55,10 @@ async fn known_and_unknown_accounts_answer_alike() {
     node.bulk(&["bot".into()], 0).await;
     let answer = node
         .http()
-        .post("/v1/login", &json!({"name": "bot", "password": "password of bot"}))
+        .post(
+            "/v1/login",
+            &json!({"name": "bot", "password": "password of bot"}),
+        )
         .await;
     told.push(answer.body);
     assert!(told.windows(2).all(|w| w[0] == w[1]), "{told:?}");
@@ -80,8 +86,12 @@ async fn duplicate_and_bad_names_are_told_apart() {
 #[tokio::test]
 async fn one_name_for_one_of_many_who_race() {
     let node = Node::start();
-    let (http, body) = (node.http(), json!({"name": "ada", "password": "long enough"}));
-    let made = futures_util::future::join_all((0..8).map(|_| http.post("/v1/accounts", &body))).await;
+    let (http, body) = (
+        node.http(),
+        json!({"name": "ada", "password": "long enough"}),
+    );
+    let made =
+        futures_util::future::join_all((0..8).map(|_| http.post("/v1/accounts", &body))).await;
     let won = made.iter().filter(|a| a.status == 200).count();
     assert_eq!(won, 1, "{made:?}");
     for answer in made.iter().filter(|a| a.status != 200) {
@@ -107,10 +117,19 @@ async fn sign_up_can_be_closed_or_by_invitation() {
         .await
         .ok();
     let invitation = invited.invitation.0.as_str();
-    assert_eq!(sign_up("ada", None).await.error().code, Code::INVITATION_NEEDED);
-    assert_eq!(sign_up("ada", Some("made up")).await.error().code, Code::INVITATION_NEEDED);
+    assert_eq!(
+        sign_up("ada", None).await.error().code,
+        Code::INVITATION_NEEDED
+    );
+    assert_eq!(
+        sign_up("ada", Some("made up")).await.error().code,
+        Code::INVITATION_NEEDED
+    );
     let _: LoggedIn = sign_up("ada", Some(invitation)).await.ok();
-    assert_eq!(sign_up("bob", Some(invitation)).await.error().code, Code::INVITATION_NEEDED);
+    assert_eq!(
+        sign_up("bob", Some(invitation)).await.error().code,
+        Code::INVITATION_NEEDED
+    );
 }
 
 #[tokio::test]
@@ -144,7 +163,10 @@ async fn devices_have_a_bound() {
     node.log_in("ada").await;
     let third = node
         .http()
-        .post("/v1/login", &json!({"name": "ada", "password": "password of ada"}))
+        .post(
+            "/v1/login",
+            &json!({"name": "ada", "password": "password of ada"}),
+        )
         .await;
     assert_eq!(third.error().code, Code::TOO_MANY_DEVICES);
 }
@@ -158,10 +180,15 @@ async fn profiles_change_and_are_found() {
     let http = node.http().with(&ada.token.0);
     let change = json!({"display": "Ada L.", "status": "thinking"});
     let me: Profile = http.patch("/v1/me", &change).await.ok();
-    assert_eq!((me.display.as_str(), me.status.as_deref()), ("Ada L.", Some("thinking")));
+    assert_eq!(
+        (me.display.as_str(), me.status.as_deref()),
+        ("Ada L.", Some("thinking"))
+    );
     let me: Profile = http.patch("/v1/me", &json!({"status": ""})).await.ok();
     assert_eq!((me.display.as_str(), me.status), ("Ada L.", None));
-    let refused = http.patch("/v1/me", &json!({"display": "a\u{1b}[2J"})).await;
+    let refused = http
+        .patch("/v1/me", &json!({"display": "a\u{1b}[2J"}))
+        .await;
     assert_eq!(refused.error().code, Code::BAD_REQUEST);
 
     let names = async |path: String| {
@@ -174,7 +201,10 @@ async fn profiles_change_and_are_found() {
     let ids = format!("/v1/users?ids={},{}", bob.user, ada.user);
     assert_eq!(names(ids).await, ["bob", "ada"]);
     assert_eq!(http.get("/v1/users").await.error().code, Code::BAD_REQUEST);
-    assert_eq!(http.get("/v1/users/nonsense").await.error().code, Code::NOT_FOUND);
+    assert_eq!(
+        http.get("/v1/users/nonsense").await.error().code,
+        Code::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -201,8 +231,11 @@ async fn an_administrator_makes_accounts_in_bulk() {
     let names: Vec<String> = (0..50).map(|i| format!("user{i}")).collect();
     let made = node.bulk(&names, 2).await;
     assert_eq!(made.devices.len(), 100);
-    let tokens: std::collections::BTreeSet<_> =
-        made.devices.iter().map(|d| d.token.clone().unwrap().0).collect();
+    let tokens: std::collections::BTreeSet<_> = made
+        .devices
+        .iter()
+        .map(|d| d.token.clone().unwrap().0)
+        .collect();
     assert_eq!(tokens.len(), 100);
     // Again: the same users, further devices.
     let again = node.bulk(&names[..1], 1).await;

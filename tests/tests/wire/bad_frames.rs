@@ -199,7 +199,9 @@ async fn bytes_that_break_the_protocol_end_the_connection() {
         let (mut stream, head) = raw(&node.url, json).await;
         assert!(head.starts_with("HTTP/1.1 101"), "{head}");
         stream.write_all(bytes).await.unwrap();
-        let code = tokio::time::timeout(PATIENCE, close_code(&mut stream)).await.unwrap();
+        let code = tokio::time::timeout(PATIENCE, close_code(&mut stream))
+            .await
+            .unwrap();
         assert_eq!(code, Some(Code::PROTOCOL.0), "{bytes:x?}");
     }
 }
@@ -220,7 +222,9 @@ async fn a_fragmented_frame_is_one_frame_and_is_bounded() {
     }
     bytes.extend([0x80, 0x80, 0, 0, 0, 0]);
     stream.write_all(&bytes).await.unwrap();
-    let code = tokio::time::timeout(PATIENCE, close_code(&mut stream)).await.unwrap();
+    let code = tokio::time::timeout(PATIENCE, close_code(&mut stream))
+        .await
+        .unwrap();
     assert_eq!(code, Some(Code::HELLO_FIRST.0));
 }
 
@@ -232,14 +236,26 @@ async fn upgrades_are_checked() {
     for (headers, status, code) in [
         (String::new(), "400", "4009"),
         ("Sec-WebSocket-Protocol: chat\r\n".into(), "400", "4009"),
-        (format!("{json}Origin: https://evil.example\r\n"), "403", "4008"),
+        (
+            format!("{json}Origin: https://evil.example\r\n"),
+            "403",
+            "4008",
+        ),
         (format!("{json}Origin: null\r\n"), "403", "4008"),
     ] {
         let (mut stream, head) = raw(&node.url, &headers).await;
-        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{headers}: {head}");
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")),
+            "{headers}: {head}"
+        );
         let len = head
             .lines()
-            .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
+            .find_map(|l| {
+                l.to_ascii_lowercase()
+                    .strip_prefix("content-length: ")?
+                    .parse()
+                    .ok()
+            })
             .unwrap();
         let mut body = vec![0; len];
         stream.read_exact(&mut body).await.unwrap();
@@ -264,7 +280,10 @@ async fn a_request_that_never_ends_is_given_up() {
     let node = Node::with(&["--set", "http.upgrade_ms=300"]);
     let host = node.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).await.unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .unwrap();
     let mut rest = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
     assert!(read.is_ok(), "it was left open");
@@ -292,7 +311,10 @@ async fn sockets_without_a_word_are_bounded_by_address() {
     // Those who say who they are make room.
     for socket in &mut held {
         socket.hello(&ada.token.0).await;
-        assert!(matches!(socket.next().await, Came::Frame(Server::Welcome(_)) | Came::Closed(_)));
+        assert!(matches!(
+            socket.next().await,
+            Came::Frame(Server::Welcome(_)) | Came::Closed(_)
+        ));
     }
     let room = tokio::time::timeout(Duration::from_secs(10), async {
         while Socket::try_open(&node.url, Codec::Json).await.is_err() {

@@ -14,12 +14,15 @@ use serde_json::json;
 use crate::CODECS;
 
 /// Makes a group of the maker and these others.
-pub async fn group(node: &Node, maker: &LoggedIn, others: &[&LoggedIn]) -> ConversationId {
+pub(crate) async fn group(node: &Node, maker: &LoggedIn, others: &[&LoggedIn]) -> ConversationId {
     let members: Vec<_> = others.iter().map(|o| json!({"user": o.user})).collect();
     let made: Conversation = node
         .http()
         .with(&maker.token.0)
-        .post("/v1/conversations", &json!({"shape": "group", "members": members}))
+        .post(
+            "/v1/conversations",
+            &json!({"shape": "group", "members": members}),
+        )
         .await
         .ok();
     made.conversation
@@ -59,7 +62,9 @@ async fn what_does_not_exist_answers_like_what_is_not_yours() {
     for path in ["", "/members", "/history"] {
         let mut told = Vec::new();
         for conversation in [hers, nowhere] {
-            let answer = http.get(&format!("/v1/conversations/{conversation}{path}")).await;
+            let answer = http
+                .get(&format!("/v1/conversations/{conversation}{path}"))
+                .await;
             assert_eq!(answer.error().code, Code::NOT_FOUND, "{path}");
             told.push(answer.body.replace(&conversation.to_string(), "ID"));
         }
@@ -146,18 +151,28 @@ async fn the_501st_member_is_refused() {
     let ada = node.sign_up("ada").await;
     let names: Vec<String> = (0..501).map(|i| format!("user{i}")).collect();
     let users = node.bulk(&names, 0).await;
-    let named: Vec<_> = users.devices.iter().map(|d| json!({"user": d.user})).collect();
+    let named: Vec<_> = users
+        .devices
+        .iter()
+        .map(|d| json!({"user": d.user}))
+        .collect();
     let http = node.http().with(&ada.token.0);
     let group = group(&node, &ada, &[]).await;
     let add = format!("/v1/conversations/{group}/members");
-    let _: Placed = http.post(&add, &json!({"members": named[..499]})).await.ok();
+    let _: Placed = http
+        .post(&add, &json!({"members": named[..499]}))
+        .await
+        .ok();
     let full: Conversation = http.get(&format!("/v1/conversations/{group}")).await.ok();
     assert_eq!(full.members, 500);
     let refused = http.post(&add, &json!({"members": named[499..500]})).await;
     assert_eq!(refused.error().code, Code::GROUP_FULL);
     // And not in one go either.
     let refused = http
-        .post("/v1/conversations", &json!({"shape": "group", "members": named[..500]}))
+        .post(
+            "/v1/conversations",
+            &json!({"shape": "group", "members": named[..500]}),
+        )
         .await;
     assert_eq!(refused.error().code, Code::GROUP_FULL);
 }
@@ -234,7 +249,10 @@ async fn what_a_kind_does_not_allow_is_refused() {
     wrong.conversation = Some(ConversationId::own(ada.user));
     wrong.to = Some(bob.user);
     let code = his.refused(wrong).await;
-    assert!(matches!(code, Code::BAD_CONVERSATION | Code::BAD_REQUEST), "{code}");
+    assert!(
+        matches!(code, Code::BAD_CONVERSATION | Code::BAD_REQUEST),
+        "{code}"
+    );
 }
 
 #[tokio::test]
@@ -251,7 +269,10 @@ async fn an_id_has_one_outcome_for_ever() {
     node.restart();
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::MessagePack).await;
     let again = socket.place(send.clone()).await;
-    assert_eq!((again.seq, again.n, again.time_ms), (first.seq, first.n, first.time_ms));
+    assert_eq!(
+        (again.seq, again.n, again.time_ms),
+        (first.seq, first.n, first.time_ms)
+    );
 
     // Given up before it was sent: refused for ever.
     let mut late = plain("too late");
@@ -273,7 +294,12 @@ async fn an_id_has_one_outcome_for_ever() {
 
 #[tokio::test]
 async fn sends_are_limited_per_device() {
-    let node = Node::with(&["--set", "limits.sends_burst=3", "--set", "limits.sends_per_min=1"]);
+    let node = Node::with(&[
+        "--set",
+        "limits.sends_burst=3",
+        "--set",
+        "limits.sends_per_min=1",
+    ]);
     let ada = node.sign_up("ada").await;
     let own = ConversationId::own(ada.user);
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;

@@ -32,12 +32,18 @@ async fn a_direct_message_reaches_every_device_in_either_codec() {
     let mut send = plain("hello bob");
     send.to = Some(bob.user);
     let sent = hers.place(send.clone()).await;
-    assert_eq!(sent.conversation, ConversationId::direct(ada.user, bob.user));
+    assert_eq!(
+        sent.conversation,
+        ConversationId::direct(ada.user, bob.user)
+    );
     assert_eq!((sent.seq, sent.n), (Seq(1), 1));
     for socket in [&mut his, &mut his2, &mut hers2] {
         let event = event(socket, sent.conversation, sent.seq).await;
         assert_eq!(event.body.unwrap().as_text(), Some("hello bob"));
-        assert_eq!((event.id, event.sender, event.device), (send.id, ada.user, ada.device));
+        assert_eq!(
+            (event.id, event.sender, event.device),
+            (send.id, ada.user, ada.device)
+        );
         assert_eq!(event.time_ms, sent.time_ms);
     }
 }
@@ -96,7 +102,8 @@ async fn marks_typing_and_presence_are_told() {
     })
     .await;
 
-    his.send(&Client::Typing(client::Typing { conversation: at })).await;
+    his.send(&Client::Typing(client::Typing { conversation: at }))
+        .await;
     hers.expect(|f| match f {
         Server::Typing(t) if t.conversation == at && t.users == [bob.user] => Some(()),
         _ => None,
@@ -230,10 +237,16 @@ async fn edits_reactions_and_deletions_are_told_and_folded() {
     assert_eq!(first.body.as_ref().unwrap().as_text(), Some("first draft"));
     assert_eq!(first.edited.as_ref().unwrap().seq, edited.seq);
     assert_eq!(first.reactions.len(), 1);
-    assert_eq!((first.reactions[0].seq, first.reactions[0].user), (reacted.seq, bob.user));
+    assert_eq!(
+        (first.reactions[0].seq, first.reactions[0].user),
+        (reacted.seq, bob.user)
+    );
     let second = at(two.seq);
     assert_eq!(second.deleted.as_ref().unwrap().seq, deleted.seq);
-    assert!(second.body.as_ref().is_none_or(|b| b.as_text().is_none()), "{second:?}");
+    assert!(
+        second.body.as_ref().is_none_or(|b| b.as_text().is_none()),
+        "{second:?}"
+    );
     assert_eq!(history.as_of, deleted.seq);
 }
 
@@ -276,7 +289,11 @@ async fn what_was_answered_survives_sigkill() {
         }
     }
     let places: Vec<u64> = stored.iter().map(|(seq, _)| *seq).collect();
-    assert_eq!(places, (1..=places.len() as u64).collect::<Vec<_>>(), "dense");
+    assert_eq!(
+        places,
+        (1..=places.len() as u64).collect::<Vec<_>>(),
+        "dense"
+    );
     for one in &answered {
         assert!(stored.contains(one), "lost or moved: {one:?}");
     }

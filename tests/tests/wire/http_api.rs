@@ -33,8 +33,18 @@ async fn every_route_asks_who_calls() {
         match route.auth {
             Auth::None => assert_ne!(without.status, 401, "{} {path}", route.method),
             Auth::Token | Auth::Admin => {
-                assert_eq!(without.error().code, Code::BAD_TOKEN, "{} {path}", route.method);
-                assert_eq!(wrong.error().code, Code::BAD_TOKEN, "{} {path}", route.method);
+                assert_eq!(
+                    without.error().code,
+                    Code::BAD_TOKEN,
+                    "{} {path}",
+                    route.method
+                );
+                assert_eq!(
+                    wrong.error().code,
+                    Code::BAD_TOKEN,
+                    "{} {path}",
+                    route.method
+                );
             }
         }
         if route.auth == Auth::Admin {
@@ -45,7 +55,10 @@ async fn every_route_asks_who_calls() {
     }
     let refused = someone.raw("PUT", "/v1/me", None).await;
     assert_eq!(refused.error().code, Code::METHOD);
-    assert_eq!(someone.get("/v1/nothing").await.error().code, Code::NOT_FOUND);
+    assert_eq!(
+        someone.get("/v1/nothing").await.error().code,
+        Code::NOT_FOUND
+    );
 }
 
 #[tokio::test]
@@ -54,7 +67,9 @@ async fn bad_bodies_are_told_apart() {
     let ada = node.sign_up("ada").await;
     let http = node.http().with(&ada.token.0);
     for bad in [&b""[..], b"{", b"[]", b"\xff\xfe", br#"{"shape":"blob"}"#] {
-        let answer = http.raw("POST", "/v1/conversations", Some(bad.to_vec())).await;
+        let answer = http
+            .raw("POST", "/v1/conversations", Some(bad.to_vec()))
+            .await;
         let error = answer.error();
         assert_eq!(error.code, Code::BAD_REQUEST, "{bad:?}");
         assert!(error.details.is_some(), "{error:?}");
@@ -69,7 +84,10 @@ async fn a_group_is_made_managed_and_left() {
     let node = Node::start();
     let (ada, bob) = (node.sign_up("ada").await, node.sign_up("bob").await);
     let eve = node.sign_up("eve").await;
-    let (hers, his) = (node.http().with(&ada.token.0), node.http().with(&bob.token.0));
+    let (hers, his) = (
+        node.http().with(&ada.token.0),
+        node.http().with(&bob.token.0),
+    );
     let id = message_id();
     let ask = json!({
         "shape": "group", "name": "The Analysts", "topic": "engines", "id": id,
@@ -84,7 +102,11 @@ async fn a_group_is_made_managed_and_left() {
     let again: Conversation = hers.post("/v1/conversations", &ask).await.ok();
     assert_eq!(again, made);
     // Someone else cannot take the id.
-    let taken = node.http().with(&eve.token.0).post("/v1/conversations", &ask).await;
+    let taken = node
+        .http()
+        .with(&eve.token.0)
+        .post("/v1/conversations", &ask)
+        .await;
     assert!((400..500).contains(&taken.status), "{taken:?}");
 
     let path = format!("/v1/conversations/{}", made.conversation);
@@ -97,14 +119,26 @@ async fn a_group_is_made_managed_and_left() {
     let added: Placed = his.post(&format!("{path}/members"), &add).await.ok();
     let repeated: Placed = his.post(&format!("{path}/members"), &add).await.ok();
     assert_eq!(added, repeated);
-    let list: Conversations = node.http().with(&eve.token.0).get("/v1/conversations").await.ok();
-    assert!(list.conversations.iter().any(|c| c.conversation == made.conversation));
+    let list: Conversations = node
+        .http()
+        .with(&eve.token.0)
+        .get("/v1/conversations")
+        .await
+        .ok();
+    assert!(
+        list.conversations
+            .iter()
+            .any(|c| c.conversation == made.conversation)
+    );
 
     // Paged.
     let first: Members = hers.get(&format!("{path}/members?limit=2")).await.ok();
     assert_eq!(first.members.len(), 2);
     let next = first.next.unwrap();
-    let rest: Members = hers.get(&format!("{path}/members?limit=2&after={next}")).await.ok();
+    let rest: Members = hers
+        .get(&format!("{path}/members?limit=2&after={next}"))
+        .await
+        .ok();
     assert_eq!((rest.members.len(), rest.next), (1, None));
 
     let left: Placed = node
@@ -114,8 +148,18 @@ async fn a_group_is_made_managed_and_left() {
         .await
         .ok();
     assert!(left.seq > added.seq);
-    let list: Conversations = node.http().with(&eve.token.0).get("/v1/conversations").await.ok();
-    assert!(!list.conversations.iter().any(|c| c.conversation == made.conversation));
+    let list: Conversations = node
+        .http()
+        .with(&eve.token.0)
+        .get("/v1/conversations")
+        .await
+        .ok();
+    assert!(
+        !list
+            .conversations
+            .iter()
+            .any(|c| c.conversation == made.conversation)
+    );
     // A member may not remove the owner.
     let refused = his.delete(&format!("{path}/members/{}", ada.user)).await;
     assert_eq!(refused.error().code, Code::FORBIDDEN);
@@ -125,16 +169,23 @@ async fn a_group_is_made_managed_and_left() {
 async fn a_script_sends_and_reads() {
     let node = Node::start();
     let (ada, bob) = (node.sign_up("ada").await, node.sign_up("bob").await);
-    let (hers, his) = (node.http().with(&ada.token.0), node.http().with(&bob.token.0));
+    let (hers, his) = (
+        node.http().with(&ada.token.0),
+        node.http().with(&bob.token.0),
+    );
     let direct = parlour_protocol::ConversationId::direct(ada.user, bob.user);
     let path = format!("/v1/conversations/{direct}");
-    let send = json!({"id": message_id(), "to": bob.user, "body": {"plain": {"text": "by script"}}});
+    let send =
+        json!({"id": message_id(), "to": bob.user, "body": {"plain": {"text": "by script"}}});
     let placed: Placed = hers.post(&format!("{path}/messages"), &send).await.ok();
     let again: Placed = hers.post(&format!("{path}/messages"), &send).await.ok();
     assert_eq!(placed, again);
     assert_eq!(placed.seq, Seq(1));
     let read: Stretch = his.get(&format!("{path}/history")).await.ok();
-    assert_eq!(read.events[0].body.as_ref().unwrap().as_text(), Some("by script"));
+    assert_eq!(
+        read.events[0].body.as_ref().unwrap().as_text(),
+        Some("by script")
+    );
     let one: Conversation = his.get(&path).await.ok();
     assert_eq!((one.head.seq, one.members), (Seq(1), 2));
     let refused = hers.get(&format!("{path}/history?before=x")).await;
@@ -142,5 +193,8 @@ async fn a_script_sends_and_reads() {
     // A person alone with their notes.
     let own = parlour_protocol::ConversationId::own(ada.user);
     let note = json!({"id": message_id(), "body": {"plain": {"text": "a note"}}});
-    let _: Placed = hers.post(&format!("/v1/conversations/{own}/messages"), &note).await.ok();
+    let _: Placed = hers
+        .post(&format!("/v1/conversations/{own}/messages"), &note)
+        .await
+        .ok();
 }

@@ -51,7 +51,9 @@ async fn the_administrators_token_stays_over_restarts_and_is_made_anew_when_lost
     node.set_env("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "set by the operator");
     node.restart();
     let http = node.http().with("set by the operator");
-    let made = http.post("/v1/admin/invitations", &serde_json::json!({})).await;
+    let made = http
+        .post("/v1/admin/invitations", &serde_json::json!({}))
+        .await;
     assert_eq!(made.status, 200, "{}", made.body);
 }
 
@@ -64,7 +66,10 @@ async fn a_port_in_use_is_a_plain_sentence() {
         .args(["serve", "--listen", &address, "--data"])
         .arg(dir.path().join("data")));
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains(&address) && stderr.contains("in use"), "{stderr}");
+    assert!(
+        stderr.contains(&address) && stderr.contains("in use"),
+        "{stderr}"
+    );
     assert!(stderr.contains("--listen"), "{stderr}");
 }
 
@@ -73,7 +78,10 @@ async fn a_folder_in_use_is_named_with_the_pid() {
     let node = Node::start();
     let (code, stdout, stderr) = run(&mut node.command());
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert!(stderr.contains(&node.data().display().to_string()), "{stderr}");
+    assert!(
+        stderr.contains(&node.data().display().to_string()),
+        "{stderr}"
+    );
     assert!(stderr.contains(&node.pid().to_string()), "{stderr}");
 }
 
@@ -82,15 +90,19 @@ async fn a_wrong_configuration_names_what_and_where() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("parlour.toml");
     std::fs::write(&file, "[http]\nlisen = \"127.0.0.1:0\"\n").unwrap();
-    let (code, _, stderr) = run(Command::new(binary()).arg("serve").arg("--config").arg(&file));
+    let (code, _, stderr) = run(Command::new(binary())
+        .arg("serve")
+        .arg("--config")
+        .arg(&file));
     assert_eq!(code, Some(1));
     assert!(stderr.contains("did you mean `http.listen`?"), "{stderr}");
 
     let (code, sample, _) = run(Command::new(binary()).args(["config", "sample"]));
     assert_eq!(code, Some(0));
     std::fs::write(&file, sample).unwrap();
-    let (code, said, _) =
-        run(Command::new(binary()).args(["config", "check", "--file"]).arg(&file));
+    let (code, said, _) = run(Command::new(binary())
+        .args(["config", "check", "--file"])
+        .arg(&file));
     assert_eq!(code, Some(0));
     assert!(said.contains("nothing is wrong"), "{said}");
 }
@@ -143,8 +155,23 @@ async fn tls_is_spoken_and_beyond_loopback_without_it_is_warned_of() {
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args([
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+        ])
         .arg("-keyout")
         .arg(&key)
         .arg("-out")
@@ -167,7 +194,14 @@ async fn tls_is_spoken_and_beyond_loopback_without_it_is_warned_of() {
     );
 
     let (code, _, stderr) = run(Command::new(binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--tls-cert", &text(&cert), "--data"])
+        .args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--tls-cert",
+            &text(&cert),
+            "--data",
+        ])
         .arg(dir.path().join("data")));
     assert_eq!(code, Some(1));
     assert!(stderr.contains("--tls-key"), "{stderr}");

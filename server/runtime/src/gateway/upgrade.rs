@@ -1,7 +1,7 @@
 //! From HTTP to WebSocket: who may upgrade, and to which codec.
 
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parlour_protocol::codec::Codec;
@@ -38,7 +38,10 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    if allowed.iter().any(|a| a == "*" || a.trim_end_matches('/') == origin) {
+    if allowed
+        .iter()
+        .any(|a| a == "*" || a.trim_end_matches('/') == origin)
+    {
         return true;
     }
     // A page that this node's own host served.
@@ -57,7 +60,11 @@ pub fn check(headers: &HeaderMap, allowed: &[String]) -> Result<(Codec, Response
     if !has(headers, header::CONNECTION, "upgrade") || !has(headers, header::UPGRADE, "websocket") {
         return Err(bad("this path is a WebSocket: upgrade to it"));
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
+    if headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .map(HeaderValue::as_bytes)
+        != Some(b"13")
+    {
         return Err(bad("`Sec-WebSocket-Version` must be 13"));
     }
     let key = headers
@@ -105,7 +112,10 @@ mod tests {
     #[test]
     fn the_example_of_the_rfc() {
         let mut list = UPGRADE.to_vec();
-        list.push(("sec-websocket-protocol", "chat, parlour.v1.msgpack, parlour.v1.json"));
+        list.push((
+            "sec-websocket-protocol",
+            "chat, parlour.v1.msgpack, parlour.v1.json",
+        ));
         let (codec, response) = check(&headers(&list), &[]).unwrap();
         assert_eq!(codec, Codec::MessagePack);
         assert_eq!(
@@ -121,7 +131,10 @@ mod tests {
         assert!(origin(&of("https://chat.example"), &[]));
         assert!(!origin(&of("https://chat.example.evil"), &[]));
         assert!(!origin(&of("null"), &[]));
-        assert!(origin(&of("https://a.example"), &["https://a.example/".into()]));
+        assert!(origin(
+            &of("https://a.example"),
+            &["https://a.example/".into()]
+        ));
         assert!(origin(&of("https://b.example"), &["*".into()]));
     }
 }

@@ -46,7 +46,9 @@ pub fn check_name(name: &str) -> Answer<()> {
 /// [`Code::BAD_REQUEST`].
 pub fn check_shown(what: &str, text: &str, most: usize) -> Answer<()> {
     if text.len() > most {
-        return Err(Failure::new(Code::BAD_REQUEST).why(format!("`{what}` has at most {most} bytes")));
+        return Err(
+            Failure::new(Code::BAD_REQUEST).why(format!("`{what}` has at most {most} bytes"))
+        );
     }
     if text.chars().any(char::is_control) {
         return Err(
@@ -128,7 +130,13 @@ pub async fn sign_up(
     check_password(&ask.password.0)?;
     // Before the hashing: whoever takes a name that is taken should not cost 19 MiB. That it is
     // taken is no secret, since signing up tells it anyway.
-    if !node.ports.accounts.find(&ask.name, true, 1).await?.is_empty() {
+    if !node
+        .ports
+        .accounts
+        .find(&ask.name, true, 1)
+        .await?
+        .is_empty()
+    {
         return Err(Code::NAME_TAKEN.into());
     }
     let password = node.passwords.hash(ask.password.0).await?;
@@ -230,10 +238,7 @@ pub async fn sign_out(
 }
 
 /// `GET /v1/devices`.
-pub async fn devices(
-    State(node): State<Arc<Node>>,
-    caller: Caller,
-) -> Answer<Json<wire::Devices>> {
+pub async fn devices(State(node): State<Arc<Node>>, caller: Caller) -> Answer<Json<wire::Devices>> {
     caller.needs(Scope::Read)?;
     let devices = node.ports.accounts.devices(caller.user()).await?;
     Ok(Json(wire::Devices {

@@ -82,8 +82,8 @@ impl From<crate::password::Full> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&*self.0)).into_response();
         if let Some(ms) = self.0.retry_ms
             && let Ok(value) = HeaderValue::from_str(&ms.div_ceil(1_000).to_string())
@@ -174,11 +174,7 @@ impl Caller {
     pub fn needs(&self, scope: Scope) -> Answer<()> {
         let full = matches!(scope, Scope::Full | Scope::Read | Scope::Send);
         let has = self.0.scopes.contains(&scope) || (full && self.0.scopes.contains(&Scope::Full));
-        if has {
-            Ok(())
-        } else {
-            Err(Code::SCOPE.into())
-        }
+        if has { Ok(()) } else { Err(Code::SCOPE.into()) }
     }
 }
 

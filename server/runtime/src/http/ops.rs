@@ -54,9 +54,5 @@ pub async fn metrics(State(node): State<Arc<Node>>) -> Answer<Response> {
         return Err(Failure::new(Code::NOT_FOUND).why("metrics are off here: telemetry.metrics"));
     }
     let text = node.metrics.render();
-    Ok((
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        text,
-    )
-        .into_response())
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
