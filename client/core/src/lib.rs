@@ -19,10 +19,17 @@
 
 mod client;
 pub mod draft;
+mod entropy;
+mod fold;
 pub mod input;
+mod mail;
+mod outbox;
 pub mod output;
+mod presence;
+mod room;
 pub mod saved;
 pub mod settings;
+mod stretches;
 pub mod view;
 
 pub use client::Client;

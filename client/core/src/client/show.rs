@@ -1,0 +1,299 @@
+//! What a screen reads.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parlour_protocol::frame::server::Event;
+use parlour_protocol::id::ConversationId;
+use parlour_protocol::kind::{Class, Shape};
+use parlour_protocol::seq::{Head, Seq};
+
+use super::Client;
+use crate::room::Room;
+use crate::saved::{Asked, Row, Stage};
+use crate::settings::Fetch;
+use crate::view::{Before, Change, Item, State, Summary, Timeline};
+
+impl Client {
+    /// The conversations, newest activity first.
+    #[must_use]
+    pub fn conversations(&self) -> Vec<Summary> {
+        let mut all: Vec<(u64, Summary)> = self
+            .rooms
+            .values()
+            .filter(|r| r.line.is_some() || r.about.is_some())
+            .map(|room| {
+                let summary = self.summarise(room);
+                let made = self
+                    .outbox
+                    .rows_of(room.id)
+                    .map(|r| r.made_ms)
+                    .max()
+                    .unwrap_or(0);
+                let moved = summary.newest.as_ref().map_or(0, |e| e.time_ms);
+                (moved.max(made), summary)
+            })
+            .collect();
+        all.sort_by(|(a, x), (b, y)| b.cmp(a).then(x.conversation.cmp(&y.conversation)));
+        all.into_iter().map(|(_, summary)| summary).collect()
+    }
+
+    /// One conversation of the list.
+    #[must_use]
+    pub fn summary(&self, conversation: ConversationId) -> Option<Summary> {
+        self.rooms
+            .get(&conversation)
+            .map(|room| self.summarise(room))
+    }
+
+    fn summarise(&self, room: &Room) -> Summary {
+        let about = room.about.as_ref();
+        let newest = room
+            .events
+            .values()
+            .rev()
+            .find(|e| e.class == Class::Content)
+            .cloned();
+        Summary {
+            conversation: room.id,
+            shape: room.shape(),
+            name: about.and_then(|a| a.name.clone()),
+            topic: about.and_then(|a| a.topic.clone()),
+            peer: about.and_then(|a| a.peer),
+            members: about.map_or(0, |a| a.members),
+            role: about.map(|a| a.role).unwrap_or_default(),
+            standing: room.line.map(|l| l.standing),
+            head: room.head,
+            unread: room.unread(),
+            mentions: room.mentions(),
+            newest,
+            waiting: self.outbox.waiting_in(room.id),
+        }
+    }
+
+    /// A window of a conversation: at most `limit` items before place `before`, or the newest.
+    #[must_use]
+    pub fn timeline(
+        &self,
+        conversation: ConversationId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Timeline {
+        let mut timeline = Timeline {
+            conversation,
+            items: Vec::new(),
+            before: Before::Nothing,
+            complete: true,
+            counts: None,
+        };
+        if let Some(room) = self.rooms.get(&conversation) {
+            timeline.counts.clone_from(&room.counts);
+            timeline.complete = room.stretches.newest().map_or(room.had, |s| s.to) >= room.head.seq;
+            self.placed_items(room, before, limit, &mut timeline);
+        }
+        if before.is_none() {
+            self.pending_items(conversation, &mut timeline.items);
+        }
+        timeline
+    }
+
+    /// The places that may be shown: the unbroken ones that end with the newest, down to the
+    /// first stretch of which it is not known what changed meanwhile. Without a connection that
+    /// cannot be known, and what there is is shown.
+    fn shown_from(&self, room: &Room) -> Option<(Seq, Seq, bool)> {
+        let (run_from, to) = room.stretches.run()?;
+        if !self.connection.welcome() {
+            return Some((run_from, to, false));
+        }
+        let mut from = None;
+        let stretches = room.stretches.all().iter().rev();
+        for s in stretches.take_while(|s| s.from >= run_from) {
+            if s.as_of < to {
+                return Some((from.unwrap_or_else(|| to.next()), to, true));
+            }
+            from = Some(s.from);
+        }
+        Some((run_from, to, false))
+    }
+
+    fn placed_items(
+        &self,
+        room: &Room,
+        before: Option<Seq>,
+        limit: usize,
+        timeline: &mut Timeline,
+    ) {
+        let Some((from, to, stale)) = self.shown_from(room) else {
+            timeline.before = if room.head.seq > Seq::ZERO {
+                self.below(room, room.head.seq.next(), false)
+            } else {
+                Before::Nothing
+            };
+            return;
+        };
+        let end = before.map_or(to, |b| b.prev().min(to));
+        let changes = self.changes_of(room.id);
+        let mut spans = room
+            .withheld
+            .iter()
+            .rev()
+            .filter(|w| w.from <= end && w.to >= from)
+            .peekable();
+        let mut items = Vec::new();
+        let mut cut = false;
+        let shown = room
+            .events
+            .range(from..=end.max(from))
+            .rev()
+            .filter(|(seq, e)| **seq <= end && e.class != Class::Change);
+        for (seq, event) in shown {
+            while let Some(w) = spans.next_if(|w| w.from > *seq) {
+                items.push(withheld(w, from, end));
+            }
+            if items.len() >= limit {
+                cut = true;
+                break;
+            }
+            items.push(Item::Placed {
+                state: self.state_of(room, event),
+                changes: changes.get(seq).cloned().unwrap_or_default(),
+                event: Arc::clone(event),
+            });
+        }
+        if !cut {
+            items.extend(spans.map(|w| withheld(w, from, end)));
+        }
+        items.reverse();
+        timeline.items = items;
+        timeline.before = if cut {
+            Before::Held
+        } else {
+            self.below(room, from, stale)
+        };
+    }
+
+    /// What lies below the first place shown.
+    fn below(&self, room: &Room, from: Seq, stale: bool) -> Before {
+        if from <= Seq(1) {
+            Before::Nothing
+        } else if stale || room.asking.is_some() || room.older_wanted {
+            Before::Coming
+        } else if room.events.len() >= self.policy(room.id).room_max
+            || self.settings.fetch == Fetch::Everything
+        {
+            Before::NoRoom
+        } else {
+            Before::More
+        }
+    }
+
+    /// How far one's own message is.
+    fn state_of(&self, room: &Room, event: &Event) -> Option<State> {
+        if event.sender != self.settings.user || event.class != Class::Content {
+            return None;
+        }
+        let reached = |head: Head| head.seq >= event.seq;
+        let state = |delivered: bool, read: bool| match (delivered, read) {
+            (_, true) => State::Read,
+            (true, false) => State::Delivered,
+            (false, false) => State::Sent,
+        };
+        if room.shape() == Some(Shape::Direct) {
+            let other = room.line.and_then(|l| l.other).unwrap_or_default();
+            return Some(state(reached(other.delivered()), reached(other.read)));
+        }
+        if let Some(c) = room.counts.as_ref().filter(|c| c.seq == event.seq) {
+            return Some(state(
+                c.of > 0 && c.delivered >= c.of,
+                c.of > 0 && c.read >= c.of,
+            ));
+        }
+        let members = room.about.as_ref().map_or(0, |a| a.members);
+        let others = usize::try_from(members.saturating_sub(1)).unwrap_or(usize::MAX);
+        let all = |reach: &dyn Fn(&parlour_protocol::Mark) -> bool| {
+            others > 0 && room.member_marks.values().filter(|m| reach(m)).count() >= others
+        };
+        Some(state(
+            all(&|m| reached(m.delivered())),
+            all(&|m| reached(m.read)),
+        ))
+    }
+
+    /// This device's changes that are on their way, or whose event is, by target.
+    fn changes_of(&self, conversation: ConversationId) -> BTreeMap<Seq, Vec<Change>> {
+        let mut by_target: BTreeMap<Seq, Vec<Change>> = BTreeMap::new();
+        let mut add = |row: &Row, state: State| {
+            if let Some(target) = target_of(&row.asked) {
+                by_target.entry(target).or_default().push(Change {
+                    id: row.id,
+                    asked: row.asked.clone(),
+                    state,
+                });
+            }
+        };
+        for (row, seq) in self.outbox.settled_in(conversation) {
+            if !self.is_held(conversation, *seq) {
+                add(row, State::Sent);
+            }
+        }
+        for row in self.outbox.rows_of(conversation) {
+            add(row, state_of_row(row));
+        }
+        by_target
+    }
+
+    fn is_held(&self, conversation: ConversationId, seq: Seq) -> bool {
+        self.rooms
+            .get(&conversation)
+            .is_some_and(|r| seq <= r.had || r.stretches.covers(seq))
+    }
+
+    fn pending_items(&self, conversation: ConversationId, items: &mut Vec<Item>) {
+        let settled = self
+            .outbox
+            .settled_in(conversation)
+            .filter(|(_, seq)| !self.is_held(conversation, *seq))
+            .map(|(row, _)| (row, State::Sent));
+        let rows = self
+            .outbox
+            .rows_of(conversation)
+            .map(|row| (row, state_of_row(row)));
+        let mut pending: Vec<_> = settled
+            .chain(rows)
+            .filter(|(row, _)| target_of(&row.asked).is_none())
+            .collect();
+        pending.sort_by_key(|(row, _)| row.order);
+        items.extend(pending.into_iter().map(|(row, state)| Item::Pending {
+            row: Arc::clone(row),
+            state,
+        }));
+    }
+}
+
+fn withheld(w: &crate::saved::Span, from: Seq, end: Seq) -> Item {
+    Item::Withheld {
+        from: w.from.max(from),
+        to: w.to.min(end),
+        why: w.why,
+    }
+}
+
+const fn target_of(asked: &Asked) -> Option<Seq> {
+    match asked {
+        Asked::Send(s) => s.target,
+        Asked::Edit(e) => Some(e.target),
+        Asked::Delete(d) => Some(d.target),
+        Asked::React(r) => Some(r.target),
+    }
+}
+
+fn state_of_row(row: &Row) -> State {
+    match &row.stage {
+        Stage::Waiting => State::Sending,
+        Stage::GivingUp { .. } => State::GivingUp,
+        Stage::Failed { code, message } => State::Failed {
+            code: *code,
+            message: message.clone(),
+        },
+    }
+}
