@@ -1,0 +1,15 @@
+//! The wire and what is stored, by their bytes.
+//!
+//! What each file shows: `snapshots`, that no byte changes unseen; `decoding`, that no bytes make
+//! a decoder panic; `limits`, each limit at, below and above; `transcoding`, that the codecs say
+//! the same, and that what is unknown is passed over; `records`, that what an older router does
+//! not know goes through it unchanged.
+
+mod decoding;
+mod diagnostic;
+mod draw;
+mod limits;
+mod records;
+mod samples;
+mod snapshots;
+mod transcoding;
