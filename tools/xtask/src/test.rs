@@ -13,6 +13,10 @@ use crate::count::{self, Tally};
 use crate::steps::{Outcome, Steps};
 use crate::{lint, shell, sim, tools};
 
+/// What is tested: everything as it ships, and what is generated from the types. Other features
+/// are looked at by clippy and rustdoc alone: one of them plants bugs.
+const ALL: &[&str] = &["--workspace", "--features", "xtask/docs"];
+
 /// How many seeds the simulation runs: in the whole check, and in the fast one.
 const SEEDS: u32 = 1000;
 const SEEDS_FAST: u32 = 100;
@@ -20,7 +24,7 @@ const SEEDS_FAST: u32 = 100;
 /// Check everything: format, lints, docs, licences, wasm32, every test, the simulation.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave out docs, licences and wasm32, and run a tenth of the seeds
+    /// Leave out docs, licences, wasm32 and mutants, and run a tenth of the seeds
     #[arg(long)]
     fast: bool,
     /// Only this crate (may be given again): its format, lints and tests
@@ -45,8 +49,13 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         lint::deny(&mut steps);
         wasm(&mut steps);
     }
-    tests(&mut steps, lint::ALL);
-    simulation(&mut steps, if args.fast { SEEDS_FAST } else { SEEDS });
+    tests(&mut steps, ALL);
+    if args.fast {
+        simulation(&mut steps, SEEDS_FAST);
+    } else {
+        simulation(&mut steps, SEEDS);
+        mutants(&mut steps);
+    }
     Ok(steps.close())
 }
 
@@ -78,16 +87,13 @@ fn tests(steps: &mut Steps, crates: &[&str]) {
     let runner = || match &nextest {
         Some(program) => {
             let mut command = shell::command(program);
-            command
-                .args(["nextest", "run", "--all-features"])
-                .args(crates);
+            command.args(["nextest", "run"]).args(crates);
             command
         }
         None => {
-            let mut command = shell::cargo(["test", "--no-fail-fast", "--all-features"]);
-            command
-                .args(["--lib", "--bins", "--tests", "--examples"])
-                .args(crates);
+            let mut command = shell::cargo(["test", "--no-fail-fast"]);
+            command.args(["--lib", "--bins", "--tests", "--examples"]);
+            command.args(crates);
             command
         }
     };
@@ -97,7 +103,7 @@ fn tests(steps: &mut Steps, crates: &[&str]) {
         "repair what the compiler names; no test ran",
         || {
             // Tests over the wire start the real programs.
-            let mut build = shell::cargo(["build", "--bins", "--examples", "--all-features"]);
+            let mut build = shell::cargo(["build", "--bins", "--examples"]);
             shell::run(build.args(crates))?;
             shell::run(runner().arg("--no-run"))?;
             Ok(Outcome::Passed)
@@ -112,20 +118,23 @@ fn tests(steps: &mut Steps, crates: &[&str]) {
 
     let remedy = "run the failed test alone: `cargo test -p CRATE NAME`; its output is above";
     steps.step("tests", remedy, || {
-        // Tests that start our programs need not build them again, each for itself.
-        let programs = shell::target()?.join("debug");
         let closing = if nextest.is_some() {
             count::nextest
         } else {
             count::cargo_test
         };
-        counted(runner().env(tools::BIN_DIR, programs), closing)
+        let mut tests = runner();
+        if crates == ALL {
+            // Tests that start our programs need not build them again, each for itself.
+            tests.env(tools::BIN_DIR, shell::target()?.join("debug"));
+        }
+        counted(&mut tests, closing)
     });
 
     let remedy = "repair the example in the doc comment that is named";
     steps.step("doctests", remedy, || {
-        let mut doctests = shell::cargo(["test", "--doc", "--no-fail-fast", "--all-features"]);
-        if crates == lint::ALL {
+        let mut doctests = shell::cargo(["test", "--doc", "--no-fail-fast"]);
+        if crates == ALL {
             return counted(doctests.args(crates), count::cargo_test);
         }
         // Cargo takes it for a mistake if none of the crates that are named is a library.
@@ -153,12 +162,22 @@ fn libraries<'a>(crates: &[&'a str]) -> Result<Vec<&'a str>> {
     Ok(crates.iter().copied().filter(is_library).collect())
 }
 
-/// The seeded world: the seeds from 1 on, and those that failed once.
+/// The seeded world: the seeds that failed once, and those from 1 on.
 fn simulation(steps: &mut Steps, seeds: u32) {
     let remedy = "`cargo xtask sim --seed S --trace` tells the story of the seed that is named";
     steps.step("simulation", remedy, || {
+        shell::run(&mut sim::command(&["--kept"])?)?;
         let seeds = seeds.to_string();
-        shell::run(&mut sim::command(&["--seeds", &seeds, "--from", "1"]))?;
+        shell::run(&mut sim::command(&["--seeds", &seeds, "--from", "1"])?)?;
+        Ok(Outcome::Passed)
+    });
+}
+
+/// Whether the seeded world sees every planted bug: who never saw it fail cannot trust it.
+fn mutants(steps: &mut Steps) {
+    let remedy = "no seed caught the mutant that is named: sharpen the checker or the workload";
+    steps.step("mutants", remedy, || {
+        shell::run(&mut sim::command(&["--mutants"])?)?;
         Ok(Outcome::Passed)
     });
 }
