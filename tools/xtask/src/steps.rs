@@ -130,3 +130,30 @@ fn seconds(span: Duration) -> String {
         _ => format!("{} min {} s", whole / 60, whole % 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(passed: u64, failed: u64) -> Result<Outcome> {
+        Ok(Outcome::Counted(Tally { passed, failed }))
+    }
+
+    #[test]
+    fn a_step_that_fails_without_a_test_counts_as_a_failure() {
+        let mut steps = Steps::default();
+        assert!(steps.step("one", "", || counted(3, 0)));
+        assert!(!steps.step("two", "", || anyhow::bail!("broken")));
+        assert!(steps.step("three", "", || Ok(Outcome::Skipped("no need".into()))));
+        assert_eq!(steps.tally.to_string(), "3 passed, 1 failed");
+        assert!(steps.failed);
+    }
+
+    #[test]
+    fn failed_tests_fail_their_step_and_are_counted_once() {
+        let mut steps = Steps::default();
+        assert!(!steps.step("one", "", || counted(3, 2)));
+        assert_eq!(steps.tally.to_string(), "3 passed, 2 failed");
+        assert!(steps.failed);
+    }
+}

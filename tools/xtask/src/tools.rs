@@ -296,3 +296,16 @@ fn from_debian(packages: &[&str]) -> Result<()> {
         .args(packages);
     shell::run(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(numbers("0.9.148") > numbers("0.9.15"));
+        assert!(numbers("0.20.2") >= numbers(DENY.version));
+        assert!(numbers("0.14.2") < numbers(DENY.version));
+        assert_eq!(numbers("1.0.0-rc.1"), None);
+    }
+}
