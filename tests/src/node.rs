@@ -188,7 +188,7 @@ impl Node {
             if let Some(status) = child.try_wait().expect("its status") {
                 return status;
             }
-            // Polling a process, not hoping for an order of events.
+            // tidy: sleep, because a process is polled here; no order of events hangs on it.
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let _ = child.kill();
