@@ -190,6 +190,11 @@ pub fn class(name: Option<&str>, given: Option<Class>, limits: &Limits) -> Resul
             "the kind is not known here, and `class` was not given",
         )),
         Some(Class::Cancel) => bad("class", "`cancel` has a frame of its own"),
+        // Who comes or goes by it could not be told.
+        Some(Class::Membership) => Err(Refused::new(
+            Code::UNKNOWN_KIND,
+            "the kind is not known here, and of class `membership` it has to be",
+        )),
         Some(class) => Ok(class),
     }
 }

@@ -28,8 +28,12 @@ struct Tag<'a> {
 macro_rules! frames {
     ($(#[$doc:meta])* $enum:ident { $($(#[$vdoc:meta])* $variant:ident($ty:ty) = $name:literal,)* } $(unknown $unknown:ident)?) => {
         $(#[$doc])*
+        // One is held at a time, between a socket and a machine: a box would cost more.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(tag = "type")]
+        // A frame lives as long as it is read or written: a box each would cost more than room.
+        #[allow(clippy::large_enum_variant)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema, ts_rs::TS))]
         pub enum $enum {
             $($(#[$vdoc])* #[serde(rename = $name)] $variant($ty),)*

@@ -3,7 +3,7 @@
 //! Promises: no I/O, no clock, no randomness, no panics on any input; builds for wasm32.
 //! In flow order: what things are called ([`id`], [`seq`], [`kind`]), what is said
 //! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`]), what the log and the
-//! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`line`]), and what
+//! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`mod@line`]), and what
 //! can go wrong ([`error`], [`limits`], [`check`]).
 #![cfg_attr(
     not(test),

@@ -329,8 +329,10 @@ fn a_limit_is_checked_here_or_named_as_held_elsewhere() {
 
 #[test]
 fn a_configured_limit_is_held_and_depth_has_a_ceiling() {
-    let mut limits = Limits::default();
-    limits.mentions = 0;
+    let mut limits = Limits {
+        mentions: 0,
+        ..Limits::default()
+    };
     let mention = send(|s| s.mentions.users = vec![bob()]);
     assert!(check(&mention, ann(), &limits).is_err());
     limits.body_depth = 1_000;
@@ -420,6 +422,8 @@ fn a_kind_is_known_or_says_its_class() {
         refused(&kind("poll", Some(Class::Cancel))),
         Code::BAD_REQUEST
     );
+    let membership = kind("expel", Some(Class::Membership));
+    assert_eq!(refused(&membership), Code::UNKNOWN_KIND);
     // One that is known has its class, whatever is said.
     taken(&kind(kind::MESSAGE, Some(Class::Setting)));
     let class = check::class(

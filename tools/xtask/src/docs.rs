@@ -5,9 +5,6 @@
 
 mod types;
 
-#[cfg(feature = "docs")]
-mod errors;
-
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};

@@ -14,7 +14,8 @@ use super::Generated;
     reason = "the build without the types can fail"
 )]
 pub(crate) fn produce() -> Result<Vec<Generated>> {
-    Ok(vec![super::errors::page()])
+    let files = parlour_protocol::schema::files().into_iter();
+    Ok(files.map(|(path, text)| (path.to_owned(), text)).collect())
 }
 
 /// The files, from ourselves with the types compiled in.
