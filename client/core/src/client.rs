@@ -122,6 +122,9 @@ impl Client {
             Input::Frame(frame) => self.receive(*frame, out),
             Input::Persisted(ticket) => {
                 self.persisted = self.persisted.max(ticket.min(self.ticket));
+                while let Some(outcome) = self.outbox.dropped(self.persisted) {
+                    self.ended(outcome, out);
+                }
             }
             Input::MailStored { from, k } => {
                 if let Some(op) = self.mail.stored(from, k) {

@@ -37,6 +37,8 @@ pub(crate) struct Outbox {
     waiting_bytes: usize,
     failed: VecDeque<u64>,
     settled: VecDeque<(Arc<Row>, Seq)>,
+    /// Rows given up that no socket ever had: their outcome holds once the store forgot them.
+    dropping: VecDeque<(Ticket, MessageId)>,
     next_order: u64,
     open: usize,
     /// The device as a whole was asked to wait.
@@ -53,15 +55,18 @@ struct Entry {
     fresh: bool,
     flight: Flight,
     tries: u32,
-    /// Why it is being given up without a person having asked for it.
-    problem: Option<(Code, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flight {
     Ready,
     Later(u64),
-    Open { until: u64 },
+    Open {
+        until: u64,
+    },
+    /// Never to go out: given up, and out of the way once the store has forgotten it. Until then
+    /// a restart would bring it back, so nothing may pass it.
+    Dropping,
 }
 
 /// What became of a row.
@@ -83,6 +88,7 @@ impl Outbox {
             waiting_bytes: 0,
             failed: VecDeque::new(),
             settled: VecDeque::new(),
+            dropping: VecDeque::new(),
             next_order: 1,
             open: 0,
             paused_until: 0,
@@ -125,7 +131,6 @@ impl Outbox {
                 fresh,
                 flight: Flight::Ready,
                 tries: 0,
-                problem: None,
             },
         );
         row
@@ -177,30 +182,55 @@ impl Outbox {
         }
     }
 
-    /// Gives a row up. One that no socket ever had is gone at once, which is its outcome.
+    /// Gives a row up. One that no socket ever had needs no server: its outcome comes from
+    /// [`Outbox::dropped`] once the store has forgotten it, so that no restart brings it back.
     pub(crate) fn give_up(
         &mut self,
         id: MessageId,
         ticket: Ticket,
-    ) -> Result<(Arc<Row>, Op, Option<Outcome>), Refused> {
+    ) -> Result<(Arc<Row>, Op), Refused> {
         let entry = self.entry_mut(id).ok_or(Refused::Unknown)?;
         let row = Arc::clone(&entry.row);
         if matches!(row.stage, Stage::Failed { .. }) {
             return Err(Refused::Unknown);
         }
-        if entry.fresh {
-            let outcome = Outcome {
-                row: Arc::clone(&row),
-                how: Ended::GivenUp,
-                delete: false,
-            };
-            self.take(id);
-            return Ok((row, Op::OutboxGone(id), Some(outcome)));
+        if entry.flight == Flight::Dropping {
+            return Err(Refused::Unknown);
         }
-        entry.problem = None;
-        let op = entry.stage(Stage::GivingUp { delete: true }, ticket);
+        if entry.fresh {
+            entry.stage(
+                Stage::GivingUp {
+                    delete: true,
+                    problem: None,
+                },
+                ticket,
+            );
+            entry.flight = Flight::Dropping;
+            self.dropping.push_back((ticket, id));
+            return Ok((row, Op::OutboxGone(id)));
+        }
+        let stage = Stage::GivingUp {
+            delete: true,
+            problem: None,
+        };
+        let op = entry.stage(stage, ticket);
         self.reopen(id);
-        Ok((row, op, None))
+        Ok((row, op))
+    }
+
+    /// The next row whose giving up holds by now.
+    pub(crate) fn dropped(&mut self, persisted: Ticket) -> Option<Outcome> {
+        let (ticket, id) = *self.dropping.front()?;
+        if ticket > persisted {
+            return None;
+        }
+        self.dropping.pop_front();
+        let row = self.take(id)?.row;
+        Some(Outcome {
+            row,
+            how: Ended::GivenUp,
+            delete: false,
+        })
     }
 
     /// A row that is on its way is to be handed over anew, as it is now.
@@ -274,7 +304,7 @@ impl Outbox {
         let entry = self.take(id)?;
         let delete = matches!(
             (&entry.row.stage, &entry.row.asked),
-            (Stage::GivingUp { delete: true }, Asked::Send(_))
+            (Stage::GivingUp { delete: true, .. }, Asked::Send(_))
         );
         if !shown {
             self.settled.push_back((Arc::clone(&entry.row), seq));
@@ -299,46 +329,60 @@ impl Outbox {
         ticket: Ticket,
     ) -> Option<(Outcome, Vec<Op>)> {
         let row = Arc::clone(self.row(id)?);
-        match &row.stage {
-            Stage::Failed { .. } => None,
-            Stage::GivingUp { delete: true } => {
-                self.take(id);
-                let outcome = Outcome {
-                    row,
-                    how: Ended::GivenUp,
-                    delete: false,
-                };
-                Some((outcome, vec![Op::OutboxGone(id)]))
-            }
-            Stage::GivingUp { delete: false } | Stage::Waiting => {
-                self.reopen(id);
-                let entry = self.entry_mut(id)?;
-                let bytes = entry.bytes;
-                let (code, message) = entry
-                    .problem
-                    .take()
-                    .unwrap_or_else(|| (code, message.to_owned()));
-                let failed = Stage::Failed {
-                    code,
-                    message: message.clone(),
-                };
-                let mut ops = vec![entry.stage(failed, ticket)];
-                self.not_waiting(row.order, row.conversation, bytes);
-                self.failed.push_back(row.order);
-                while self.failed.len() > settings.failed_max {
-                    let oldest = self.failed.front().and_then(|o| self.entries.get(o));
-                    let Some(id) = oldest.map(|e| e.row.id) else {
-                        self.failed.pop_front();
-                        continue;
-                    };
+        let (wanted_gone, problem) = match &row.stage {
+            Stage::Failed { .. } => return None,
+            Stage::Waiting => (false, None),
+            Stage::GivingUp { problem, .. } => (problem.is_none(), problem.clone()),
+        };
+        let delete = false;
+        let given_up = code == Code::CANCELLED && problem.is_none();
+        let (code, message) = problem.unwrap_or_else(|| (code, message.to_owned()));
+        if given_up || wanted_gone {
+            self.take(id);
+            let how = if given_up {
+                Ended::GivenUp
+            } else {
+                Ended::Refused { code, message }
+            };
+            return Some((Outcome { row, how, delete }, vec![Op::OutboxGone(id)]));
+        }
+        let how = Ended::Refused {
+            code,
+            message: message.clone(),
+        };
+        let ops = self.fail(settings, id, Stage::Failed { code, message }, ticket);
+        Some((Outcome { row, how, delete }, ops))
+    }
+
+    /// Keeps a row that failed, for a person to see; of too many the oldest goes.
+    fn fail(
+        &mut self,
+        settings: &Settings,
+        id: MessageId,
+        failed: Stage,
+        ticket: Ticket,
+    ) -> Vec<Op> {
+        self.reopen(id);
+        let Some(entry) = self.entry_mut(id) else {
+            return Vec::new();
+        };
+        let mut ops = vec![entry.stage(failed, ticket)];
+        let (order, conversation, bytes) = (entry.row.order, entry.row.conversation, entry.bytes);
+        self.not_waiting(order, conversation, bytes);
+        self.failed.push_back(order);
+        while self.failed.len() > settings.failed_max {
+            let oldest = self.failed.front().and_then(|o| self.entries.get(o));
+            match oldest.map(|e| e.row.id) {
+                Some(id) => {
                     self.take(id);
                     ops.push(Op::OutboxGone(id));
                 }
-                let how = Ended::Refused { code, message };
-                let delete = false;
-                Some((Outcome { row, how, delete }, ops))
+                None => {
+                    self.failed.pop_front();
+                }
             }
         }
+        ops
     }
 
     /// The try came to nothing; another follows after `after_ms`, or after a pause of its own.
@@ -388,8 +432,11 @@ impl Outbox {
         if entry.row.stage != Stage::Waiting {
             return None;
         }
-        entry.problem = Some((code, message.to_owned()));
-        let op = entry.stage(Stage::GivingUp { delete: false }, ticket);
+        let stage = Stage::GivingUp {
+            delete: false,
+            problem: Some((code, message.to_owned())),
+        };
+        let op = entry.stage(stage, ticket);
         self.reopen(id);
         Some(op)
     }
@@ -461,6 +508,7 @@ impl Outbox {
             let entry = self.entries.get(order)?;
             match entry.flight {
                 Flight::Open { .. } => continue,
+                Flight::Dropping => return None,
                 Flight::Later(at) if at > now_ms => return None,
                 _ if entry.ticket > persisted => return None,
                 _ => return Some(*order),
@@ -479,6 +527,7 @@ impl Outbox {
             for entry in orders.iter().filter_map(|o| self.entries.get(o)) {
                 let at = match entry.flight {
                     Flight::Open { until } => until,
+                    Flight::Dropping => break,
                     Flight::Later(at) => at.max(self.paused_until),
                     Flight::Ready if entry.ticket > persisted => break,
                     Flight::Ready if self.paused_until > now_ms => self.paused_until,

@@ -74,6 +74,9 @@ pub enum Stage {
     GivingUp {
         /// Whether its event is to be deleted if it has a place after all.
         delete: bool,
+        /// Why, if it was not a person who asked for it: the server could not read the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<(Code, String)>,
     },
     /// It was refused, finally; kept for a person to see.
     Failed {

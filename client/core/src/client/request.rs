@@ -27,7 +27,7 @@ impl Client {
     ) -> Result<Accepted, Refused> {
         self.now_ms = self.now_ms.max(now_ms);
         let done = match request {
-            Request::GiveUp(id) => self.give_up(id, out),
+            Request::GiveUp(id) => self.give_up(id),
             Request::Again(id) => self.again(id),
             other => self.take_request(other, false).ok_or(Refused::NoAddress)?,
         };
@@ -195,13 +195,10 @@ impl Client {
         first.ok_or(Refused::NoAddress)
     }
 
-    fn give_up(&mut self, id: MessageId, out: &mut Vec<Output>) -> Result<Accepted, Refused> {
+    fn give_up(&mut self, id: MessageId) -> Result<Accepted, Refused> {
         let ticket = self.next_ticket();
-        let (row, op, outcome) = self.outbox.give_up(id, ticket)?;
+        let (row, op) = self.outbox.give_up(id, ticket)?;
         self.ops.push(op);
-        if let Some(outcome) = outcome {
-            self.ended(outcome, out);
-        }
         self.redrawn.insert(row.conversation);
         Ok(Accepted {
             conversation: row.conversation,

@@ -100,7 +100,7 @@ impl Room {
 
     fn lacking_of_newest(&self, policy: Policy) -> Option<(Ask, bool)> {
         let Some((from, to)) = self.stretches.run() else {
-            return Some((Ask::Newest, false));
+            return Some((Ask::Newest, true));
         };
         if to < self.head.seq {
             let missed = self.head.seq.0.saturating_sub(to.0);

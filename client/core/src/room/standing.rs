@@ -14,13 +14,13 @@ impl Room {
     /// The server's line: each field by the greater. Says whether anything is different.
     pub(crate) fn absorb_line(&mut self, line: Line) -> bool {
         let joined = self.line.map_or(line, |l| l.join(line));
-        self.raise(joined.head);
+        let raised = self.raise(joined.head);
         let joined = Line {
             head: self.head.max(joined.head),
             ..joined
         };
         if self.line == Some(joined) {
-            return false;
+            return raised;
         }
         if self.line.map(|l| l.standing) != Some(joined.standing) {
             self.denied = false;
