@@ -63,13 +63,13 @@ impl Codec {
     pub(crate) fn read<'a, T: Deserialize<'a>>(self, bytes: &'a [u8]) -> Result<T, Error> {
         match self {
             Self::Json => {
-                serde_json::from_slice(bytes).map_err(|e| Error::Malformed(e.to_string()))
+                serde_json::from_slice(bytes).map_err(|e| Error::Malformed(why(&e.to_string())))
             }
             Self::MessagePack => {
                 let mut d = rmp_serde::Deserializer::from_read_ref(bytes);
                 // One more than was walked, for the counter refuses at its last.
                 d.set_max_depth(DEPTH + 1);
-                T::deserialize(&mut d).map_err(|e| Error::Malformed(e.to_string()))
+                T::deserialize(&mut d).map_err(|e| Error::Malformed(why(&e.to_string())))
             }
         }
     }
@@ -95,6 +95,29 @@ pub(crate) fn msgpack<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Erro
 pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Codec::Json.walk(bytes)?;
     Codec::Json.read(bytes)
+}
+
+/// What a parser says, without the value that it met: that may be a token, or a whole message, and
+/// what is said here is logged and sent back.
+fn why(said: &str) -> String {
+    /// Enough for every message of ours.
+    const CHARS_MAX: usize = 200;
+    let met = ["invalid type: ", "invalid value: ", "unknown variant `"];
+    let text = match (
+        met.iter().find(|met| said.starts_with(**met)),
+        said.rfind(", expected "),
+    ) {
+        (Some(met), Some(at)) => {
+            let value = said.get(met.len()..at).unwrap_or_default();
+            // The first word says of what type it was; of a variant, the value is all there is.
+            let kind = value.split([' ', '`', '"']).next().unwrap_or_default();
+            let kind = if met.ends_with('`') { "" } else { kind };
+            let expected = said.get(at..).unwrap_or_default();
+            format!("{}{kind}{expected}", met.trim_end_matches(" `"))
+        }
+        _ => said.to_owned(),
+    };
+    text.chars().take(CHARS_MAX).collect()
 }
 
 fn malformed<T>(what: &str) -> Result<T, Error> {

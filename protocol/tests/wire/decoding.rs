@@ -1,8 +1,10 @@
 //! No bytes make a decoder panic or overflow a stack, and what was encoded is read back.
 
 use parlour_protocol::body::Body;
+use parlour_protocol::check::check;
 use parlour_protocol::codec::{self, Codec, DEPTH, Error};
 use parlour_protocol::frame::{Client, Server};
+use parlour_protocol::limits::Limits;
 use parlour_protocol::position::Progress;
 use parlour_protocol::record::{Header, Record};
 use parlour_protocol::roster;
@@ -87,6 +89,8 @@ proptest! {
     #[test]
     fn a_clients_frame_is_read_back(bytes in vec(any::<u8>(), 0..1_024)) {
         let frame = Draw::new(&bytes).client();
+        // Whatever it says of it, it says something.
+        let _ = check(&frame, samples::ann(), &Limits::default());
         for codec in CODECS {
             prop_assert_eq!(Client::decode(codec, &frame.encode(codec)), Ok(frame.clone()));
         }
@@ -280,4 +284,56 @@ fn the_deepest_nesting_is_an_error_on_a_small_stack() {
     };
     let thread = std::thread::Builder::new().stack_size(256 * 1_024);
     thread.spawn(on_a_small_stack).unwrap().join().unwrap();
+}
+
+/// What is said of a frame that cannot be read is logged and sent back: it is short, says where or
+/// what was expected, and never what was met.
+#[test]
+fn an_error_tells_no_secret() {
+    let secret = format!(r"SECRET, expected `SECRET` \\ {}", "x".repeat(10_000));
+    let secret = secret.as_str();
+    let id = samples::id(1);
+    let frames = [
+        format!(r#"{{"type":"ping","ref":"{secret}"}}"#),
+        format!(r#"{{"type":"{secret}"}}"#),
+        format!(r#"{{"type":"hello","token":["{secret}"]}}"#),
+        format!(r#"{{"type":"hello","token":"{secret}","features":"{secret}"}}"#),
+        format!(r#"{{"type":"hello","token":"{secret}","device":"{secret}"}}"#),
+        format!(r#"{{"type":"send","id":"{id}","class":"{secret}"}}"#),
+        format!(r#"{{"type":"send","id":"{id}","body":"{secret}"}}"#),
+        format!(r#"{{"type":"send","id":"{id}","body":{{"{secret}":1}}}}"#),
+        format!(r#"{{"type":"send","id":"{id}","body":{{"plain":"{secret}"}}}}"#),
+        format!(r#"{{"type":"send","id":"{id}","mentions":{{"users":["{secret}"]}}}}"#),
+        format!(
+            r#"{{"type":"send","id":"{id}","body":{{"sealed":{{"alg":"a","bytes":"{secret}"}}}}}}"#
+        ),
+        format!(r#"{{"type":"send","id":"{id}","body":{{"plain":{{"text":"{secret}""#),
+    ];
+    for json in frames {
+        let mut packed = Vec::new();
+        if let Ok(value) = serde_json::from_str::<serde_json::Value>(&json) {
+            packed = rmp_serde::to_vec_named(&value).unwrap();
+        }
+        for (codec, bytes) in [
+            (Codec::Json, json.as_bytes()),
+            (Codec::MessagePack, &packed),
+        ] {
+            match Client::decode(codec, bytes) {
+                // A type is named back, cut short: the frame that it would be is looked for.
+                Err(Error::UnknownType(name)) => assert_eq!(name.chars().count(), 64),
+                Err(error) => {
+                    let said = error.to_string();
+                    assert!(!said.contains("SECRET") && !said.contains("xx"), "{said}");
+                    assert!(said.len() < 400, "{said}");
+                }
+                Ok(frame) => panic!("{frame:?}"),
+            }
+        }
+    }
+    let read = Client::decode(Codec::Json, br#"{"type":"ping","ref":"three"}"#);
+    let said = "invalid type: string, expected u64 at line 1 column 28";
+    assert_eq!(read, Err(Error::Malformed(said.into())));
+    let read = Client::decode(Codec::Json, br#"{"type":"typing"}"#);
+    let said = "missing field `conversation` at line 1 column 17";
+    assert_eq!(read, Err(Error::Malformed(said.into())));
 }
