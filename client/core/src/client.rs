@@ -25,7 +25,7 @@ use crate::mail::Mailbox;
 use crate::outbox::Outbox;
 use crate::output::{Output, Update};
 use crate::presence::Presence;
-use crate::room::{Need, Policy, Room};
+use crate::room::{NEWEST, Need, Policy, Room};
 use crate::saved::{Op, Restored, Row, Stretch, Ticket};
 use crate::settings::Settings;
 
@@ -317,7 +317,9 @@ impl Client {
 
     /// Lets go of most of the rooms that were unused for longest.
     fn evict_unused(&mut self) {
-        let keep = (self.settings.held_max / 10).max(1);
+        let keep = (self.settings.held_max / 10)
+            .max(NEWEST)
+            .min(self.settings.held_max);
         let mut by_use: Vec<(u64, ConversationId)> = self
             .rooms
             .values()

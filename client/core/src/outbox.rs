@@ -41,6 +41,8 @@ pub(crate) struct Outbox {
     dropping: VecDeque<(Ticket, MessageId)>,
     next_order: u64,
     open: usize,
+    /// How many may be open: fewer after the server said that it is too much.
+    window: usize,
     /// The device as a whole was asked to wait.
     paused_until: u64,
 }
@@ -91,6 +93,7 @@ impl Outbox {
             dropping: VecDeque::new(),
             next_order: 1,
             open: 0,
+            window: usize::MAX,
             paused_until: 0,
         }
     }
@@ -302,6 +305,7 @@ impl Outbox {
             return None;
         }
         let entry = self.take(id)?;
+        self.window = self.window.saturating_add(1);
         let delete = matches!(
             (&entry.row.stage, &entry.row.asked),
             (Stage::GivingUp { delete: true, .. }, Asked::Send(_))
@@ -415,6 +419,7 @@ impl Outbox {
         self.open = self.open.saturating_sub(1);
         if code == Code::RATE_LIMITED || code == Code::OVERLOADED || code == Code::STORAGE_FULL {
             self.paused_until = self.paused_until.max(at);
+            self.window = (self.window.min(settings.sends_open_max) / 2).max(1);
         }
         true
     }
@@ -473,7 +478,7 @@ impl Outbox {
         persisted: Ticket,
         r#ref: Ref,
     ) -> Option<(MessageId, Frame)> {
-        if self.open >= settings.sends_open_max || now_ms < self.paused_until {
+        if self.open >= settings.sends_open_max.min(self.window) || now_ms < self.paused_until {
             return None;
         }
         let order = self

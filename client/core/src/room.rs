@@ -20,7 +20,7 @@ use parlour_protocol::seq::{Head, Mark, Seq};
 use crate::saved::{Held, Op, Span};
 use crate::stretches::Stretches;
 
-pub(crate) use ask::{Ask, Asking, Need, Policy};
+pub(crate) use ask::{Ask, Asking, NEWEST, Need, Policy};
 
 /// Marks of members kept of one conversation; those told of last stay.
 const MEMBER_MARKS: usize = 1_000;
@@ -63,7 +63,7 @@ pub(crate) struct Room {
     pub(crate) read: Seq,
     /// Those stated on this connection.
     pub(crate) stated: (Seq, Seq),
-    /// Mentions of oneself at places that are not counted in `about`.
+    /// Places of mentions of oneself that are held and not seen.
     mentioned: BTreeSet<Seq>,
 
     pub(crate) counts: Option<Counts>,
@@ -157,7 +157,7 @@ impl Room {
             };
             self.raise(head);
         }
-        let after = self.said_at.max(self.read).max(self.own_mark().read.seq);
+        let after = self.read.max(self.own_mark().read.seq);
         let named = |e: &Event| e.mentions.everyone || e.mentions.users.contains(&me);
         let missed: Vec<Seq> = self
             .events
@@ -228,16 +228,19 @@ impl Room {
         self.head.n.saturating_sub(self.read_n().max(joined))
     }
 
-    /// Mentions of oneself after the read mark.
+    /// Mentions of oneself after the read mark: counted where everything since is held, and else
+    /// by the server's word.
     pub(crate) fn mentions(&self) -> u32 {
         let read = self.read.max(self.own_mark().read.seq);
-        let counted = if read >= self.said_at {
-            0
+        let held = self.stretches.end_above(read.max(self.had)) >= self.said_at;
+        let (told, from) = if held {
+            (0, read.next())
         } else {
-            self.about.as_ref().map_or(0, |a| a.mentions)
+            let told = self.about.as_ref().map_or(0, |a| a.mentions);
+            (told, self.said_at.next())
         };
-        let after = self.mentioned.range(read.next()..).count();
-        counted.saturating_add(u32::try_from(after).unwrap_or(u32::MAX))
+        let after = self.mentioned.range(from..).count();
+        told.saturating_add(u32::try_from(after).unwrap_or(u32::MAX))
     }
 
     /// Everything up to here was seen. Says whether that is new.

@@ -11,7 +11,7 @@ use super::Room;
 use crate::settings::Fetch;
 
 /// How many events, or all there are, make the newest page that a `delivered` mark speaks of.
-const NEWEST: usize = 30;
+pub(crate) const NEWEST: usize = 30;
 
 /// One question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Room {
         if let Some(ask) = self.stale_above(from, to) {
             return Some(ask);
         }
-        if from > Seq(1) && !self.run_is_page(from, to) {
+        if from > Seq(1) && !self.run_is_page(from, to, policy) {
             return Some((Ask::Before(from), false));
         }
         let older = self.older_wanted && from > Seq(1) && self.events.len() < policy.room_max;
@@ -139,10 +139,12 @@ impl Room {
             })
     }
 
-    fn run_is_page(&self, from: Seq, to: Seq) -> bool {
+    fn run_is_page(&self, from: Seq, to: Seq, policy: Policy) -> bool {
+        // Never more than may be held: it would be fetched and let go in turns.
+        let enough = NEWEST.min(policy.room_max);
         from <= Seq(1)
             || from <= self.had.next()
-            || self.events.range(from..=to).take(NEWEST).count() == NEWEST
+            || self.events.range(from..=to).take(enough).count() == enough
     }
 
     /// Up to where the newest page is held, if it is.
@@ -154,7 +156,7 @@ impl Room {
             Fetch::Everything => (Seq(1), self.stretches.end_above(self.had)),
             Fetch::Newest => self.stretches.run()?,
         };
-        (to >= self.head.seq && self.run_is_page(from, to)).then_some(to)
+        (to >= self.head.seq && self.run_is_page(from, to, policy)).then_some(to)
     }
 
     /// An answer came, or none did: the question is done with. `fruitful` if it brought anything.

@@ -38,7 +38,6 @@ impl Room {
         }
         self.said_at = as_of;
         self.about_at = self.about_at.max(as_of);
-        self.mentioned = self.mentioned.split_off(&as_of.next());
         if self.about.as_ref() == Some(&about) {
             return false;
         }
@@ -82,7 +81,7 @@ impl Room {
         if named
             && event.class == Class::Content
             && event.sender != me
-            && event.seq > self.said_at.max(self.read).max(self.own_mark().read.seq)
+            && event.seq > self.read.max(self.own_mark().read.seq)
         {
             moved |= self.mentioned.insert(event.seq);
         }
