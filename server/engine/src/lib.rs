@@ -11,5 +11,6 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
 )]
 
+pub mod gateway;
 pub mod log;
 pub mod router;

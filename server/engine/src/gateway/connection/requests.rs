@@ -1,0 +1,295 @@
+//! Requests of a live connection, and the answers to what was asked for them.
+
+use parlour_protocol::check;
+use parlour_protocol::error::Code;
+use parlour_protocol::frame::{Client, Ref, Server, client, server};
+use parlour_protocol::id::{ConversationId, MessageId};
+use parlour_protocol::node::Signal;
+use parlour_protocol::record::Record;
+use parlour_protocol::seq::Seq;
+
+use super::catching_up::page;
+use super::{Ask, Connection, Output};
+use crate::gateway::admit::{Identity, Submission};
+use crate::gateway::fold::{self, Asked};
+use crate::gateway::need::{Have, History, Need};
+
+/// The least time between two `typing` of one connection that are passed on, in milliseconds.
+const TYPING_MS: u64 = 1_000;
+
+/// What an answer is for.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Admit(Box<Submission>),
+    Mailed(ConversationId, MessageId, Box<Record>),
+    Appending(ConversationId, MessageId),
+    Inbox,
+    Mail,
+    AckMail,
+    History(Ref, ConversationId, Asked),
+    Place(ConversationId, Seq, bool),
+    StoreMarks,
+    Focus(ConversationId, bool),
+    Marks(ConversationId),
+    Typing(ConversationId),
+    Rights,
+}
+
+impl Connection {
+    pub(super) fn request(&mut self, frame: Client, now_ms: u64, out: &mut Vec<Output>) {
+        let r#ref = reference(&frame);
+        if let Client::Ping(ping) = frame {
+            let pong = server::Pong {
+                r#ref: ping.r#ref,
+                time_ms: now_ms,
+            };
+            return self.send(&Server::Pong(pong), out);
+        }
+        let sends = matches!(
+            frame,
+            Client::Send(_)
+                | Client::Edit(_)
+                | Client::Delete(_)
+                | Client::React(_)
+                | Client::Cancel(_)
+        );
+        let rate = if sends {
+            &mut self.sends
+        } else {
+            &mut self.requests
+        };
+        if let Err(wait_ms) = rate.take(now_ms) {
+            let mut error = server::Error::new(r#ref, Code::RATE_LIMITED);
+            error.retry_ms = Some(wait_ms);
+            return self.send(&Server::Error(named(error, &frame, self.user())), out);
+        }
+        if self.pending.len() + self.waiting.len() + self.histories.len()
+            >= usize::try_from(self.config.limits.requests_open).unwrap_or(usize::MAX)
+        {
+            let mut error = server::Error::new(r#ref, Code::OVERLOADED);
+            error.retry_ms = Some(200);
+            return self.send(&Server::Error(named(error, &frame, self.user())), out);
+        }
+        if sends {
+            return self.submit(frame, out);
+        }
+        if !self.identity.as_ref().is_some_and(Identity::reads) {
+            return self.send(&Server::Error(server::Error::new(r#ref, Code::SCOPE)), out);
+        }
+        if let Err(refused) = check::check(&frame, self.user(), &self.config.limits) {
+            return self.send(&Server::Error(refused.answer(r#ref)), out);
+        }
+        match frame {
+            Client::Hello(_) => {
+                let error = server::Error::new(0, Code::BAD_FRAME).why("`hello` comes once");
+                self.send(&Server::Error(error), out);
+            }
+            Client::Sync(sync) => self.sync(sync, out),
+            Client::Delivered(marks) => self.mark(marks.marks, false, out),
+            Client::Read(marks) => self.mark(marks.marks, true, out),
+            Client::MailAck(ack) => {
+                let from = ack.from.into_iter().collect();
+                self.ask(Pending::AckMail, Need::AckMail { from }, out);
+            }
+            Client::Typing(typing) => {
+                if now_ms >= self.typed_ms.saturating_add(TYPING_MS) || self.typed_ms == 0 {
+                    self.typed_ms = now_ms;
+                    let conversation = typing.conversation;
+                    self.ask(
+                        Pending::Typing(conversation),
+                        Need::Entry { conversation },
+                        out,
+                    );
+                }
+            }
+            Client::Focus(focus) => self.focus_on(focus.conversation, focus.members, out),
+            Client::Watch(watch) => {
+                self.ask(Pending::Rights, Need::Rights { users: watch.users }, out);
+            }
+            Client::History(history) => self.histories.push_back(history),
+            Client::Ping(_)
+            | Client::Send(_)
+            | Client::Edit(_)
+            | Client::Delete(_)
+            | Client::React(_)
+            | Client::Cancel(_) => {}
+        }
+    }
+
+    /// One page at a time, and only when it fits: so that a fast asker is no slow reader.
+    pub(super) fn next_history(&mut self, out: &mut Vec<Output>) {
+        if self.histories.is_empty()
+            || !self.outbound.takes_page(&self.config.limits)
+            || self
+                .pending
+                .values()
+                .any(|p| matches!(p, Pending::History(..)))
+        {
+            return;
+        }
+        let Some(h) = self.histories.pop_front() else {
+            return;
+        };
+        let asked = asked(&h);
+        let most = self.config.limits.page_events.max(1);
+        let limit = u64::from(h.limit.unwrap_or(50)).clamp(1, most);
+        let need = Need::History {
+            conversation: h.conversation,
+            after: asked.after,
+            before: asked.before,
+            newest: asked.newest,
+            limit: usize::try_from(limit).unwrap_or(1),
+            changes_since: h.changes_since,
+        };
+        self.ask(Pending::History(h.r#ref, h.conversation, asked), need, out);
+    }
+
+    pub(super) fn got(
+        &mut self,
+        ask: Ask,
+        have: Result<Have, Code>,
+        now_ms: u64,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(pending) = self.pending.remove(&ask) else {
+            return;
+        };
+        match (pending, have) {
+            (Pending::Admit(submission), Ok(Have::Admit(admit))) => {
+                self.admitted(&submission, &admit, now_ms, out);
+            }
+            (Pending::Mailed(conversation, id, record), Ok(_)) => {
+                self.append(conversation, id, record, out);
+            }
+            (Pending::Inbox, Ok(Have::Inbox(entries))) => self.inbox(entries, out),
+            (Pending::Mail, Ok(Have::Mail(mail))) => self.mail_read(mail, out),
+            (Pending::History(r#ref, conversation, asked), Ok(Have::History(history))) => {
+                self.history(r#ref, conversation, asked, history, out);
+            }
+            (Pending::Place(conversation, seq, read), Ok(Have::History(history))) => {
+                self.place_found(conversation, seq, read, history.as_deref(), out);
+            }
+            (Pending::StoreMarks, Ok(Have::Stored(marks))) => self.marks_stored(marks, now_ms, out),
+            (Pending::Focus(conversation, members), Ok(Have::Entry(entry))) => {
+                self.focused(conversation, members, entry.as_deref(), out);
+            }
+            (Pending::Marks(conversation), Ok(Have::Marks(marks))) => {
+                self.marks_read(conversation, marks);
+            }
+            (Pending::Typing(conversation), Ok(Have::Entry(Some(entry)))) => {
+                if entry.is_member() {
+                    let user = self.user();
+                    let to = entry.peer(user).into_iter().collect();
+                    out.push(Output::Tell(Signal::Typing {
+                        user,
+                        conversation,
+                        to,
+                    }));
+                }
+            }
+            (Pending::Rights, Ok(Have::Rights(users))) => out.push(Output::Watch(users)),
+            (pending, Err(code)) => self.failed(pending, code, now_ms, out),
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, pending: Pending, code: Code, now_ms: u64, out: &mut Vec<Output>) {
+        let (r#ref, about) = match &pending {
+            Pending::Admit(s) => {
+                let user = self.user();
+                (s.send.r#ref, s.conversation(user).map(|c| (c, s.send.id)))
+            }
+            Pending::Mailed(conversation, id, _) => {
+                let about = (*conversation, *id);
+                (self.waiting.remove(&about).unwrap_or(0), Some(about))
+            }
+            Pending::Inbox | Pending::Mail => return self.catch_up_failed(code, out),
+            Pending::History(r#ref, ..) => (*r#ref, None),
+            Pending::StoreMarks => return self.marks_failed(now_ms),
+            // What needs no answer is stated again by a client that misses it.
+            _ => return,
+        };
+        let mut error = server::Error::new(r#ref, code);
+        error.retry_ms = Some(500);
+        if let Some((conversation, id)) = about {
+            error = error.of(conversation, id);
+        }
+        self.send(&Server::Error(error), out);
+    }
+
+    fn history(
+        &mut self,
+        r#ref: Ref,
+        conversation: ConversationId,
+        asked: Asked,
+        history: Option<Box<History>>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(history) = history else {
+            let mut error = server::Error::new(r#ref, Code::NOT_FOUND);
+            error.conversation = Some(conversation);
+            return self.send(&Server::Error(error), out);
+        };
+        let bytes = usize::try_from(self.config.limits.page_bytes).unwrap_or(usize::MAX);
+        let stretch = fold::stretch(conversation, asked, &history, bytes);
+        let mut answer = page(r#ref);
+        answer.stretch = Some(stretch);
+        self.send(&Server::Page(answer), out);
+    }
+
+    pub(super) fn typing(&mut self, user: parlour_protocol::UserId, conversation: ConversationId) {
+        if user != self.user() {
+            self.outbound.typing(user, conversation);
+        }
+    }
+}
+
+/// The range that a request asks for.
+#[must_use]
+pub fn asked(h: &client::History) -> Asked {
+    let changes = h.changes_since.is_some();
+    Asked {
+        after: h.after.unwrap_or(Seq::ZERO),
+        before: h.before.unwrap_or(Seq::MAX),
+        newest: !changes && h.after.is_none(),
+        changes,
+    }
+}
+
+fn reference(frame: &Client) -> Ref {
+    match frame {
+        Client::Sync(f) => f.r#ref,
+        Client::Send(f) => f.r#ref,
+        Client::Edit(f) => f.r#ref,
+        Client::Delete(f) => f.r#ref,
+        Client::React(f) => f.r#ref,
+        Client::Cancel(f) => f.r#ref,
+        Client::History(f) => f.r#ref,
+        Client::Ping(f) => f.r#ref,
+        _ => 0,
+    }
+}
+
+/// The error, naming the send that the frame was.
+fn named(error: server::Error, frame: &Client, user: parlour_protocol::UserId) -> server::Error {
+    let (conversation, id) = match frame {
+        Client::Send(f) => (
+            f.conversation
+                .or_else(|| f.to.map(|to| ConversationId::direct(user, to))),
+            f.id,
+        ),
+        Client::Edit(f) => (Some(f.conversation), f.id),
+        Client::Delete(f) => (Some(f.conversation), f.id),
+        Client::React(f) => (Some(f.conversation), f.id),
+        Client::Cancel(f) => (
+            f.conversation
+                .or_else(|| f.to.map(|to| ConversationId::direct(user, to))),
+            f.id,
+        ),
+        _ => return error,
+    };
+    match conversation {
+        Some(conversation) => error.of(conversation, id),
+        None => error,
+    }
+}

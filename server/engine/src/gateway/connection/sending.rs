@@ -1,0 +1,139 @@
+//! Sends: judged, their mail stored first, appended, and answered when their outcome comes.
+
+use parlour_protocol::error::Code;
+use parlour_protocol::frame::{Client, Server, server};
+use parlour_protocol::id::{ConversationId, MessageId};
+use parlour_protocol::node::Mail;
+use parlour_protocol::record::Record;
+
+use super::requests::Pending;
+use super::{Ask, Connection, Output};
+use crate::gateway::admit::{Judged, Submission, judge};
+use crate::gateway::need::{Admit, Need};
+
+impl Connection {
+    pub(super) fn submit(&mut self, frame: Client, out: &mut Vec<Output>) {
+        let user = self.user();
+        let Some(submission) = Submission::of(frame, user, &self.config.limits) else {
+            return;
+        };
+        let (r#ref, id) = (submission.send.r#ref, submission.send.id);
+        let Some(need) = submission.need(user) else {
+            // Without an address there is nowhere to look its outcome up, or to store one.
+            let code = submission
+                .wrong
+                .as_ref()
+                .map_or(Code::BAD_REQUEST, |w| w.code);
+            let mut error = server::Error::new(r#ref, code);
+            error.id = Some(id);
+            if let Some(wrong) = &submission.wrong {
+                error = error.why(wrong.what.clone());
+            }
+            return self.send(&Server::Error(error), out);
+        };
+        if self.draining {
+            let mut error = server::Error::new(r#ref, Code::DRAINING);
+            if let Some(conversation) = submission.conversation(user) {
+                error = error.of(conversation, id);
+            }
+            return self.send(&Server::Error(error), out);
+        }
+        self.ask(Pending::Admit(Box::new(submission)), need, out);
+    }
+
+    pub(super) fn admitted(
+        &mut self,
+        submission: &Submission,
+        admit: &Admit,
+        now_ms: u64,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(identity) = self.identity.clone() else {
+            return;
+        };
+        let Some(conversation) = submission.conversation(identity.user) else {
+            return;
+        };
+        let (r#ref, id) = (submission.send.r#ref, submission.send.id);
+        match judge(
+            submission,
+            &identity,
+            conversation,
+            admit,
+            now_ms,
+            self.config.rules,
+        ) {
+            Judged::Refuse(refusal) => {
+                let mut error = server::Error::new(r#ref, refusal.code).of(conversation, id);
+                error.details = refusal.details;
+                self.send(&Server::Error(error), out);
+            }
+            Judged::Append(record) => {
+                self.waiting.insert((conversation, id), r#ref);
+                if submission.send.mail.is_empty() || submission.wrong.is_some() {
+                    return self.append(conversation, id, record, out);
+                }
+                // Keys first: a body that nobody can open is worse than a key to nothing.
+                let mail = submission
+                    .send
+                    .mail
+                    .iter()
+                    .map(|(to, item)| {
+                        let mail = Mail {
+                            from_user: identity.user,
+                            from: identity.device,
+                            k: item.k,
+                            bytes: item.bytes.clone(),
+                        };
+                        (*to, mail)
+                    })
+                    .collect();
+                let pending = Pending::Mailed(conversation, id, record);
+                self.ask(pending, Need::PutMail { mail }, out);
+            }
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        conversation: ConversationId,
+        id: MessageId,
+        record: Box<Record>,
+        out: &mut Vec<Output>,
+    ) {
+        self.asks += 1;
+        let ask = Ask(self.asks);
+        self.pending
+            .insert(ask, Pending::Appending(conversation, id));
+        out.push(Output::Append {
+            ask,
+            conversation,
+            record,
+        });
+    }
+
+    pub(super) fn appended(
+        &mut self,
+        ask: Ask,
+        done: Result<(), Option<Code>>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(Pending::Appending(conversation, id)) = self.pending.remove(&ask) else {
+            return;
+        };
+        match done {
+            // Its outcome comes by itself.
+            Ok(()) => {}
+            // Nobody knows: no answer, and the client tries again (invariant 9).
+            Err(None) => {
+                self.waiting.remove(&(conversation, id));
+            }
+            Err(Some(code)) => {
+                let r#ref = self.waiting.remove(&(conversation, id)).unwrap_or(0);
+                let mut error = server::Error::new(r#ref, code).of(conversation, id);
+                error.retry_ms = Some(500);
+                self.send(&Server::Error(error), out);
+            }
+        }
+    }
+}

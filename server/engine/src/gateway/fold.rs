@@ -1,0 +1,301 @@
+//! History folded (decision 11): events with what lies beside them, and what is withheld and why.
+//!
+//! Promises: a page covers consecutive places and never skips one in silence; every change up to
+//! its `as_of` is in the fold; what was erased shows no body, whatever else lies there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parlour_protocol::body::Body;
+use parlour_protocol::frame::server;
+use parlour_protocol::id::{ConversationId, UserId};
+use parlour_protocol::kind::{self, HistoryRule};
+use parlour_protocol::record::Header;
+use parlour_protocol::row::{Event, Interval, may_read};
+use parlour_protocol::seq::Seq;
+
+use crate::gateway::need::History;
+
+/// An event as its frame, alone: as it is relayed live.
+#[must_use]
+pub fn event(row: &Event) -> server::Event {
+    // A header that cannot be read is an event of a later format: its place is shown, no more.
+    let unknown = || {
+        Header::new(
+            row.conversation,
+            parlour_protocol::MessageId::NIL,
+            UserId::NIL,
+            parlour_protocol::DeviceId::NIL,
+            kind::Class::Content,
+            "unknown",
+            0,
+        )
+    };
+    let h = Header::from_bytes(&row.header).unwrap_or_else(|_| unknown());
+    let body = if row.payload.is_empty() {
+        None
+    } else {
+        Body::from_payload(&row.payload).ok()
+    };
+    server::Event {
+        conversation: row.conversation,
+        seq: row.seq,
+        n: row.carried.n,
+        prev: row.carried.prev,
+        time_ms: h.time_ms,
+        id: h.id,
+        sender: h.sender,
+        device: h.device,
+        class: h.class,
+        kind: h.kind,
+        target: h.target,
+        key: h.key,
+        value: h.value,
+        on: !h.off,
+        base: h.base,
+        named: h.named,
+        create: h.create,
+        reply_to: h.reply_to,
+        thread: h.thread,
+        mentions: h.mentions,
+        quiet: row.carried.quiet,
+        origin: h.origin,
+        expires_after_s: h.expires_after_s,
+        body,
+        edited: None,
+        deleted: None,
+        reactions: Vec::new(),
+        pinned: None,
+    }
+}
+
+/// Events with everything beside them folded in, rising.
+#[must_use]
+pub fn folded(history: &History) -> Vec<server::Event> {
+    let mut by_target: BTreeMap<Seq, Vec<&parlour_protocol::row::Change>> = BTreeMap::new();
+    for change in &history.changes {
+        by_target.entry(change.target).or_default().push(change);
+    }
+    let erased: BTreeMap<Seq, (Seq, UserId)> = history
+        .erased
+        .iter()
+        .map(|e| (e.target, (e.seq, e.by)))
+        .collect();
+    let mut out = Vec::with_capacity(history.events.len());
+    for row in &history.events {
+        let mut shown = event(row);
+        if let Some((seq, by)) = erased.get(&row.seq) {
+            shown.body = None;
+            shown.mentions = parlour_protocol::record::Mentions::default();
+            shown.deleted = Some(server::Deleted { seq: *seq, by: *by });
+            out.push(shown);
+            continue;
+        }
+        for change in by_target.get(&row.seq).into_iter().flatten() {
+            let Ok(h) = Header::from_bytes(&change.header) else {
+                continue;
+            };
+            match change.kind.as_str() {
+                kind::EDIT => {
+                    shown.body = Body::from_payload(&change.payload).ok();
+                    shown.mentions = h.mentions;
+                    shown.edited = Some(server::Edited {
+                        seq: change.seq,
+                        time_ms: h.time_ms,
+                    });
+                }
+                kind::REACTION if !h.off => shown.reactions.push(server::Reaction {
+                    seq: change.seq,
+                    user: change.user,
+                    key: change.key.clone(),
+                }),
+                kind::PIN if !h.off => shown.pinned = Some(change.seq),
+                _ => {}
+            }
+        }
+        shown.reactions.sort_by_key(|r| r.seq);
+        out.push(shown);
+    }
+    out
+}
+
+/// Who reads, and what they may.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// Their memberships; none in a direct conversation, where everything is theirs.
+    pub intervals: Option<&'a [Interval]>,
+    /// The conversation's rule.
+    pub rule: HistoryRule,
+}
+
+impl Reader<'_> {
+    /// Whether they may read a place.
+    #[must_use]
+    pub fn may(&self, seq: Seq) -> bool {
+        self.intervals
+            .is_none_or(|intervals| may_read(intervals, self.rule, seq))
+    }
+
+    /// The newest place that they may read, of those up to `head`.
+    #[must_use]
+    pub fn newest(&self, head: Seq) -> Seq {
+        let Some(intervals) = self.intervals else {
+            return head;
+        };
+        intervals
+            .iter()
+            .map(|i| i.until.map_or(head, |u| u.seq.min(head)))
+            .max()
+            .unwrap_or(Seq::ZERO)
+    }
+
+    /// The first place that they may read.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        match (self.intervals, self.rule) {
+            (None, _) | (_, HistoryRule::All) => Seq(1),
+            (Some(intervals), HistoryRule::FromJoin) => intervals
+                .iter()
+                .map(|i| i.from.seq)
+                .min()
+                .unwrap_or(Seq::MAX),
+        }
+    }
+}
+
+impl History {
+    /// Who reads.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            intervals: self
+                .entry
+                .standing
+                .direct
+                .is_none()
+                .then_some(&self.intervals),
+            rule: self.entry.standing.history,
+        }
+    }
+}
+
+/// What was asked, as [`crate::gateway::need::Need::History`] has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// From behind there.
+    pub after: Seq,
+    /// Up to before there.
+    pub before: Seq,
+    /// The newest of them.
+    pub newest: bool,
+    /// Changes alone.
+    pub changes: bool,
+}
+
+/// A page of at most about `bytes`, from what was got.
+#[must_use]
+pub fn stretch(
+    conversation: ConversationId,
+    asked: Asked,
+    history: &History,
+    bytes: usize,
+) -> server::Stretch {
+    let reader = history.reader();
+    let mut events = folded(history);
+    // Who is no member now sees no further than their last place.
+    let end = reader.newest(history.as_of.seq);
+    events.retain(|e| e.seq <= end);
+    let cut = cut(&mut events, history, asked.newest && !asked.changes, bytes);
+    if asked.changes {
+        let to = events.last().map_or(asked.after, |e| e.seq);
+        events.retain(|e| reader.may(e.seq));
+        return server::Stretch {
+            conversation,
+            from: asked.after.next(),
+            to,
+            events,
+            as_of: history.as_of.seq,
+            withheld: Vec::new(),
+            more: history.more || cut,
+            changes: true,
+        };
+    }
+    let (mut from, to) = if asked.newest {
+        let to = events.last().map_or(Seq::ZERO, |e| e.seq);
+        (events.first().map_or(Seq(1), |e| e.seq), to)
+    } else {
+        let from = asked.after.next();
+        (from, events.last().map_or(from.prev(), |e| e.seq))
+    };
+    let mut withheld: Vec<server::Withheld> = Vec::new();
+    let mut hide = |from: Seq, to: Seq| match withheld.last_mut() {
+        Some(last) if last.to.next() == from => last.to = to,
+        _ => withheld.push(server::Withheld {
+            from,
+            to,
+            why: server::Why::NotMember,
+        }),
+    };
+    let first = reader.first();
+    if asked.newest && from < first && from > Seq(1) {
+        // Below there is nothing to be read: all of it is named at once.
+        hide(Seq(1), from.prev());
+        from = Seq(1);
+    }
+    for e in &events {
+        if !reader.may(e.seq) {
+            hide(e.seq, e.seq);
+        }
+    }
+    events.retain(|e| reader.may(e.seq));
+    let more = if asked.newest {
+        from > Seq(1) && to > Seq::ZERO
+    } else {
+        to < end.min(asked.before.prev())
+    };
+    server::Stretch {
+        conversation,
+        from,
+        to,
+        events,
+        as_of: history.as_of.seq,
+        withheld,
+        more,
+        changes: false,
+    }
+}
+
+/// Cuts events to about `bytes`, at the low end or at the high one. One always stays.
+fn cut(events: &mut Vec<server::Event>, history: &History, low: bool, bytes: usize) -> bool {
+    let mut sizes: BTreeMap<Seq, usize> = BTreeMap::new();
+    for row in &history.events {
+        *sizes.entry(row.seq).or_default() += size(row.header.len() + row.payload.len());
+    }
+    for change in &history.changes {
+        *sizes.entry(change.target).or_default() += size(change.payload.len()) / 2;
+    }
+    let mut left = bytes;
+    let mut keep = BTreeSet::new();
+    let order: Vec<Seq> = events.iter().map(|e| e.seq).collect();
+    let mut each: Box<dyn Iterator<Item = &Seq>> = if low {
+        Box::new(order.iter().rev())
+    } else {
+        Box::new(order.iter())
+    };
+    for seq in each.by_ref() {
+        let size = sizes.get(seq).copied().unwrap_or(0);
+        if size > left && !keep.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(size);
+        keep.insert(*seq);
+    }
+    drop(each);
+    let before = events.len();
+    events.retain(|e| keep.contains(&e.seq));
+    events.len() < before
+}
+
+/// What stored bytes come to in the larger codec, generously: base64, field names, ids as text.
+fn size(stored: usize) -> usize {
+    stored.saturating_mul(3) / 2 + 700
+}
