@@ -25,7 +25,7 @@ use vodozemac::megolm::{
     GroupSession, InboundGroupSession, MegolmMessage, SessionConfig as MegolmConfig, SessionKey,
 };
 use vodozemac::olm::{Account, OlmMessage, Session, SessionConfig as OlmConfig};
-use vodozemac::{Curve25519PublicKey, Ed25519PublicKey};
+use vodozemac::{Curve25519PublicKey, Ed25519PublicKey, Ed25519Signature};
 
 const OLM: &str = "olm.v2";
 const MEGOLM: &str = "megolm.v2";
@@ -37,6 +37,8 @@ struct Published {
     identity: Curve25519PublicKey,
     signing: Ed25519PublicKey,
     one_time: Curve25519PublicKey,
+    /// By the device's signing key, over the one-time key.
+    signature: Ed25519Signature,
 }
 
 /// A device with what it holds.
@@ -59,12 +61,8 @@ impl Device {
         let mut account = Account::new();
         account.generate_one_time_keys(1);
         let one_time = *account.one_time_keys().values().next().expect("a key");
-        // A directory's answer is believed for its signature alone.
         let signature = account.sign(one_time.as_bytes());
         let signing = account.ed25519_key();
-        signing
-            .verify(one_time.as_bytes(), &signature)
-            .expect("its own signature");
         let identity = account.curve25519_key();
         account.mark_keys_as_published();
         let this = Self {
@@ -86,11 +84,15 @@ impl Device {
                 identity,
                 signing,
                 one_time,
+                signature,
             },
         )
     }
 
     fn olm_to(&mut self, to: &Published) -> &mut Session {
+        // A directory's answer is believed for its signature alone.
+        let signed = to.signing.verify(to.one_time.as_bytes(), &to.signature);
+        assert!(signed.is_ok(), "{} signed its key", to.device);
         let account = &self.account;
         self.olm.entry(to.device).or_insert_with(|| {
             account
