@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use parlour_client_core::saved::Ticket;
 use parlour_client_core::{Client as Core, Ended, Input, Link, Output, Update as CoreUpdate};
 use parlour_protocol::codec::Codec;
-use parlour_protocol::frame::Client as Frame;
+use parlour_protocol::frame::{Client as Frame, Server as Incoming};
 use parlour_protocol::id::MessageId;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -164,8 +164,8 @@ struct Driver {
 /// What the loop waits for.
 enum Event {
     Job(Option<Job>),
-    Opened(Result<Socket, String>),
-    Received(Result<parlour_protocol::frame::Server, Closed>),
+    Opened(Result<Box<Socket>, String>),
+    Received(Result<Box<Incoming>, Closed>),
     Written,
     Room,
     Tick,
@@ -186,11 +186,11 @@ impl Driver {
                     }
                 }
                 Event::Opened(Ok(socket)) => {
-                    self.socket = Some(socket);
+                    self.socket = Some(*socket);
                     self.feed(Input::Connected);
                 }
                 Event::Opened(Err(why)) => self.feed(Input::Disconnected { code: None, why }),
-                Event::Received(Ok(frame)) => self.feed(Input::Frame(Box::new(frame))),
+                Event::Received(Ok(frame)) => self.feed(Input::Frame(frame)),
                 Event::Received(Err(closed)) => self.hung_up(closed.code, closed.why),
                 Event::Written => self.written(),
                 Event::Room => self.store(),
@@ -364,10 +364,12 @@ async fn changed(written: &mut Option<watch::Receiver<Written>>) -> bool {
     }
 }
 
-async fn opened(opening: &mut Option<JoinHandle<Result<Socket, Error>>>) -> Result<Socket, String> {
+async fn opened(
+    opening: &mut Option<JoinHandle<Result<Socket, Error>>>,
+) -> Result<Box<Socket>, String> {
     match opening {
         Some(task) => match task.await {
-            Ok(done) => done.map_err(|e| e.to_string()),
+            Ok(done) => done.map(Box::new).map_err(|e| e.to_string()),
             Err(e) => Err(e.to_string()),
         },
         None => std::future::pending().await,
@@ -377,9 +379,9 @@ async fn opened(opening: &mut Option<JoinHandle<Result<Socket, Error>>>) -> Resu
 async fn received(
     socket: &mut Option<Socket>,
     frames: &mut VecDeque<Frame>,
-) -> Result<parlour_protocol::frame::Server, Closed> {
+) -> Result<Box<Incoming>, Closed> {
     match socket {
-        Some(socket) => socket.drive(frames).await,
+        Some(socket) => socket.drive(frames).await.map(Box::new),
         None => std::future::pending().await,
     }
 }
