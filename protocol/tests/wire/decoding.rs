@@ -250,6 +250,33 @@ fn both_codecs_nest_as_deep_and_no_deeper() {
 }
 
 #[test]
+fn brackets_in_text_are_no_nesting() {
+    let brackets = "[{".repeat(DEPTH);
+    for text in [
+        brackets.clone(),
+        format!("\"{brackets}"),
+        format!("\\\"\\{brackets}"),
+    ] {
+        let mut send = samples::send_least();
+        send.body = Body::text(text);
+        let frame = Client::Send(send);
+        for codec in CODECS {
+            assert_eq!(
+                Client::decode(codec, &frame.encode(codec)),
+                Ok(frame.clone())
+            );
+        }
+    }
+    // Nor does a quote that is escaped hide what is.
+    let hidden = format!(r#"{{"type":"ping","a":"\\","b":{}"#, "[".repeat(DEPTH));
+    let read = Client::decode(Codec::Json, hidden.as_bytes());
+    assert_eq!(
+        read,
+        Err(Error::Malformed(format!("nested deeper than {DEPTH}")))
+    );
+}
+
+#[test]
 fn the_deepest_nesting_is_an_error_on_a_small_stack() {
     let on_a_small_stack = || {
         for depth in [10_000, 100_000] {
