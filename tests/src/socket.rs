@@ -16,6 +16,8 @@ use tokio_websockets::{MaybeTlsStream, Message, WebSocketStream};
 use crate::{PATIENCE, message_id};
 
 /// What came over a socket.
+// Short-lived, and nearly always a frame: a box would save nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Came {
     /// A frame.

@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use lru::LruCache;
+use parlour_engine::gateway::rates::Rate;
+use parlour_protocol::id::DeviceId;
 
-use crate::telemetry;
+use crate::{clock, telemetry};
 
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
@@ -157,6 +159,36 @@ impl Attempts {
         }
         seen.put(address, (has - 1.0, now));
         Ok(())
+    }
+}
+
+/// Sends over HTTP, by device: as many as on the socket.
+pub struct Sends {
+    burst: u64,
+    per_min: u64,
+    seen: Mutex<LruCache<DeviceId, Rate>>,
+}
+
+impl Sends {
+    /// `burst` at once, `per_min` sustained.
+    #[must_use]
+    pub fn new(burst: u64, per_min: u64) -> Self {
+        Self {
+            burst,
+            per_min,
+            seen: Mutex::new(LruCache::new(ADDRESSES)),
+        }
+    }
+
+    /// Takes one.
+    ///
+    /// # Errors
+    /// There is none left: come back after so many milliseconds.
+    pub fn take(&self, device: DeviceId) -> Result<(), u64> {
+        let now_ms = clock::now_ms();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get_or_insert_mut(device, || Rate::new(self.burst, self.per_min, now_ms))
+            .take(now_ms)
     }
 }
 

@@ -1,24 +1,28 @@
 //! How each stage runs: loops, sockets, HTTP API, telemetry, drain.
 //!
-//! Promises: it executes what machines put out, and holds no rule of order (decision 26).
+//! Promises: tasks are tracked and drained; every channel has a bound, a written policy for when
+//! it is full, and a metric; what fails for good ends the process with a plain message.
+//! Never here: a rule of order. A machine of `parlour-engine` says what is to be done, in which
+//! order; a loop here does it, and tells the machine what came of it (decision 26).
+//!
+//! In flow order: [`sockets`] takes connections; [`http`] and [`gateway`] speak with clients;
+//! [`router`] makes rows of the log; [`session`] hands what comes to connections; [`push`] decides
+//! wakes. [`run`] starts them all over the [`ports`] of a [`node`].
+
+pub mod administrator;
 pub mod bounds;
 pub mod clock;
 pub mod config;
 pub mod drain;
+pub mod gateway;
+pub mod http;
 pub mod node;
 pub mod password;
 pub mod ports;
+pub mod push;
 pub mod router;
+pub mod run;
+pub mod session;
 pub mod sockets;
 pub mod telemetry;
 pub mod tokens;
-pub mod gateway {
-    pub mod upgrade;
-    pub mod wire;
-}
-pub mod http {
-    pub mod accounts;
-    pub mod admin;
-    pub mod answer;
-    pub mod ops;
-}

@@ -1,18 +1,20 @@
 //! What every part of a running node shares: configuration, ports, verifier, and how it is.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parlour_protocol::id::DeviceId;
 use parlour_protocol::node::{NodeId, Signal};
 use parlour_protocol::position::Partition;
 
-use crate::bounds::Attempts;
+use tokio::sync::watch;
+
+use crate::bounds::{Attempts, Sends};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::password::Pool;
 use crate::ports::Ports;
+use crate::session;
 use crate::telemetry::{self, Metrics};
 use crate::tokens::Verifier;
 
@@ -32,10 +34,14 @@ pub struct Node {
     pub passwords: Pool,
     /// Sign-ups and log-ins by address.
     pub attempts: Attempts,
+    /// Sends over HTTP by device.
+    pub sends: Sends,
+    /// The node's own loop.
+    pub sessions: session::Handle,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     stopped: Mutex<BTreeMap<Partition, String>>,
-    leased: AtomicBool,
+    leased: watch::Sender<bool>,
 }
 
 impl Node {
@@ -51,10 +57,12 @@ impl Node {
             verifier: Verifier::new(ports.accounts.clone(), accounts.token_cache_ms),
             passwords: Pool::start(size(accounts.hash_threads), size(accounts.hash_queue))?,
             attempts: Attempts::new(accounts.attempts_burst, accounts.attempts_per_min),
+            sends: Sends::new(config.limits.sends_burst, config.limits.sends_per_min),
+            sessions: session::Handle::new(),
             metrics: Metrics::install(),
             drain: Drain::new(),
             stopped: Mutex::new(BTreeMap::new()),
-            leased: AtomicBool::new(false),
+            leased: watch::Sender::new(false),
             config,
             ports,
         }))
@@ -69,7 +77,13 @@ impl Node {
 
     /// Whether the node holds its lease.
     pub fn set_leased(&self, leased: bool) {
-        self.leased.store(leased, Ordering::Relaxed);
+        self.leased.send_replace(leased);
+    }
+
+    /// Waits until the node holds its lease.
+    pub async fn leased(&self) {
+        // An Err would mean that the sender is gone, which is this node itself.
+        let _ = self.leased.subscribe().wait_for(|leased| *leased).await;
     }
 
     /// Each part with its state, for health.
@@ -79,7 +93,7 @@ impl Node {
             .iter()
             .map(|(partition, why)| (format!("partition {}", partition.0), why.clone()))
             .collect();
-        let lease = if self.leased.load(Ordering::Relaxed) {
+        let lease = if *self.leased.borrow() {
             "held"
         } else {
             "not held"
@@ -90,7 +104,7 @@ impl Node {
 
     /// What keeps the node from taking connections, if anything.
     pub fn waits_for(&self) -> Option<String> {
-        if !self.leased.load(Ordering::Relaxed) {
+        if !*self.leased.borrow() {
             return Some("the node's lease is not held".to_owned());
         }
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ mod bad_sends;
 mod chat;
 mod http_api;
 mod life;
+mod page;
 mod store;
 
 /// Both codecs.

@@ -2,10 +2,15 @@
 //!
 //! Whatever breaks the protocol becomes a [`Code`]; nothing a peer sends is an error of the node.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink as _, SinkExt as _, Stream as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use parlour_protocol::codec::Codec;
@@ -20,8 +25,18 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What a peer may still send meanwhile.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// What came.
-pub enum Came {
+/// Bytes handed to the socket at once. What waits behind them is still ours, and counted.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// What happened at the socket.
+pub enum Turn {
+    /// A batch was written.
+    Wrote {
+        /// Frames.
+        frames: u64,
+        /// Bytes.
+        bytes: u64,
+    },
     /// A frame's bytes, of the codec's own sort.
     Frame(Payload),
     /// A ping or pong of the protocol: the peer lives.
@@ -36,8 +51,10 @@ pub enum Came {
 pub struct Wire {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     codec: Codec,
-    /// Whether bytes of a frame may still wait to be written.
-    written: bool,
+    /// Frames that are not handed to the socket yet. The connection's machine bounds them.
+    waiting: VecDeque<Arc<[u8]>>,
+    /// Frames and bytes of the batch that is being written.
+    batch: (u64, u64),
     /// Whether the library wants to close in its own words.
     breached: bool,
 }
@@ -46,7 +63,7 @@ impl Wire {
     /// Takes an upgraded connection over; frames may have so many bytes.
     pub fn new(io: Upgraded, codec: Codec, most: usize) -> Self {
         let limits = Limits::default().max_payload_len(Some(most));
-        // Whatever is fed is written by `flush`: one write for what is ready, not one a frame.
+        // What is queued is written when it is flushed: one write for a batch, not one a frame.
         let config = tokio_websockets::Config::default().flush_threshold(usize::MAX);
         Self {
             stream: tokio_websockets::ServerBuilder::new()
@@ -54,7 +71,8 @@ impl Wire {
                 .config(config)
                 .serve(TokioIo::new(io)),
             codec,
-            written: true,
+            waiting: VecDeque::new(),
+            batch: (0, 0),
             breached: false,
         }
     }
@@ -64,58 +82,87 @@ impl Wire {
         self.stream.limits_mut().set_max_payload_len(Some(most));
     }
 
-    /// The next that comes. Safe to be dropped and called again.
-    pub async fn next(&mut self) -> Came {
-        let message = match self.stream.next().await {
-            None => return Came::Gone,
+    /// Takes a frame to be written.
+    pub fn push(&mut self, frame: Arc<[u8]>) {
+        self.waiting.push_back(frame);
+    }
+
+    /// The next thing that happens: a batch was written, or something came. Writing goes on while
+    /// nothing comes, and reading while nothing is taken. Safe to be dropped and called again.
+    pub async fn turn(&mut self) -> Turn {
+        poll_fn(|cx| self.poll_turn(cx)).await
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        match self.poll_write(cx) {
+            Poll::Ready(Some((frames, bytes))) => return Poll::Ready(Turn::Wrote { frames, bytes }),
+            Poll::Ready(None) => return Poll::Ready(Turn::Gone),
+            Poll::Pending => {}
+        }
+        let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
+            None => return Poll::Ready(Turn::Gone),
             Some(Ok(message)) => message,
             Some(Err(error)) => {
                 self.breached = true;
-                return match error {
-                    Error::Protocol(_) => Came::Breach(Code::PROTOCOL),
-                    Error::PayloadTooLong { .. } => Came::Breach(Code::FRAME_TOO_LARGE),
-                    _ => Came::Gone,
-                };
+                return Poll::Ready(match error {
+                    Error::Protocol(_) => Turn::Breach(Code::PROTOCOL),
+                    Error::PayloadTooLong { .. } => Turn::Breach(Code::FRAME_TOO_LARGE),
+                    _ => Turn::Gone,
+                });
             }
         };
-        if message.is_close() {
-            return Came::Gone;
-        }
-        if message.is_ping() || message.is_pong() {
-            return Came::Alive;
-        }
-        metrics::counter!(telemetry::FRAMES_IN).increment(1);
-        if message.is_text() == (self.codec == Codec::Json) {
-            Came::Frame(message.into_payload())
+        Poll::Ready(if message.is_close() {
+            Turn::Gone
+        } else if message.is_ping() || message.is_pong() {
+            Turn::Alive
         } else {
-            Came::Breach(Code::PROTOCOL)
+            metrics::counter!(telemetry::FRAMES_IN).increment(1);
+            if message.is_text() == (self.codec == Codec::Json) {
+                Turn::Frame(message.into_payload())
+            } else {
+                Turn::Breach(Code::PROTOCOL)
+            }
+        })
+    }
+
+    /// Writes the batch that is under way, or begins one. Pending as well if there is none.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u64, u64)>> {
+        while self.batch.1 < BATCH_BYTES as u64
+            && let Some(frame) = self.waiting.pop_front()
+        {
+            self.batch.0 += 1;
+            self.batch.1 += frame.len() as u64;
+            let payload = Payload::from(Bytes::from_owner(frame));
+            let message = match self.codec {
+                Codec::Json => Message::text(payload),
+                Codec::MessagePack => Message::binary(payload),
+            };
+            if Pin::new(&mut self.stream).start_send(message).is_err() {
+                return Poll::Ready(None);
+            }
+        }
+        if self.batch.0 == 0 {
+            return Poll::Pending;
+        }
+        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+            Ok(()) => {
+                let wrote = std::mem::take(&mut self.batch);
+                metrics::counter!(telemetry::FRAMES_OUT).increment(wrote.0);
+                metrics::counter!(telemetry::BYTES_OUT).increment(wrote.1);
+                Poll::Ready(Some(wrote))
+            }
+            Err(_) => Poll::Ready(None),
         }
     }
 
-    /// Takes a frame to be written with the next `flush`.
-    ///
-    /// # Errors
-    /// The peer is gone.
-    pub async fn feed(&mut self, frame: Bytes) -> Result<(), Error> {
-        metrics::counter!(telemetry::FRAMES_OUT).increment(1);
-        metrics::counter!(telemetry::BYTES_OUT).increment(frame.len() as u64);
-        self.written = false;
-        let message = match self.codec {
-            // Our own JSON is UTF-8; it is looked at once more here, which costs little.
-            Codec::Json => Message::text(Payload::from(frame)),
-            Codec::MessagePack => Message::binary(Payload::from(frame)),
-        };
-        self.stream.feed(message).await
-    }
-
-    /// Writes what was fed. Safe to be dropped and called again.
-    ///
-    /// # Errors
-    /// The peer is gone.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        self.stream.flush().await?;
-        self.written = true;
-        Ok(())
+    /// Writes all that waits.
+    async fn drain(&mut self) -> bool {
+        while self.batch.0 > 0 || !self.waiting.is_empty() {
+            if poll_fn(|cx| self.poll_write(cx)).await.is_none() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Ends it with a code of ours, within a moment, and waits until the peer has heard it.
@@ -125,7 +172,8 @@ impl Wire {
 
     async fn say_goodbye(mut self, code: Code, reason: &str) {
         let mut io = if self.breached {
-            if !self.written {
+            // Amid a frame that is half written nothing more can be said.
+            if self.batch.0 > 0 {
                 return;
             }
             // The library would close with a code of its own: the frame is written by hand.
@@ -139,6 +187,9 @@ impl Wire {
             }
             io
         } else {
+            if !self.drain().await {
+                return;
+            }
             let close = Message::close(CloseCode::try_from(code.0).ok(), reason);
             if self.stream.send(close).await.is_err() {
                 return;

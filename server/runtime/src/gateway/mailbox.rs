@@ -1,0 +1,129 @@
+//! What a node's loop hands to its connections: a bounded queue for each. One that is full loses
+//! what does not fit, and its session is told that it is behind: it syncs, and misses nothing.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+
+use parlour_engine::gateway::Given;
+use parlour_protocol::error::Code;
+use parlour_protocol::id::SessionId;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::telemetry;
+
+/// What comes in a mailbox.
+pub enum Letter {
+    /// The session is registered.
+    Ready,
+    /// Something for it.
+    Given(Given),
+    /// Letters were lost.
+    Behind,
+}
+
+#[derive(Default)]
+struct Flags {
+    behind: AtomicBool,
+    code: AtomicU16,
+    closing: CancellationToken,
+}
+
+/// The sending end.
+pub struct Mailbox {
+    letters: mpsc::Sender<Letter>,
+    flags: Arc<Flags>,
+}
+
+/// The receiving end.
+pub struct Post {
+    letters: mpsc::Receiver<Letter>,
+    flags: Arc<Flags>,
+}
+
+/// A mailbox for so many letters.
+#[must_use]
+pub fn open(size: usize) -> (Mailbox, Post) {
+    let (sender, receiver) = mpsc::channel(size.max(1));
+    let flags = Arc::new(Flags::default());
+    (
+        Mailbox {
+            letters: sender,
+            flags: flags.clone(),
+        },
+        Post {
+            letters: receiver,
+            flags,
+        },
+    )
+}
+
+impl Mailbox {
+    fn put(&self, letter: Letter) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.letters.try_send(letter) {
+            metrics::counter!(telemetry::MAILBOX_FULL).increment(1);
+            self.flags.behind.store(true, Ordering::Release);
+        }
+    }
+
+    fn close(&self, code: Code) {
+        self.flags.code.store(code.0, Ordering::Release);
+        self.flags.closing.cancel();
+    }
+}
+
+impl Post {
+    /// The next letter. Safe to be dropped and called again.
+    pub async fn next(&mut self) -> Option<Letter> {
+        // A mailbox that overflowed is not empty: whoever empties it gets here.
+        if self.letters.is_empty() && self.flags.behind.swap(false, Ordering::AcqRel) {
+            return Some(Letter::Behind);
+        }
+        match self.letters.recv().await {
+            Some(letter) => Some(letter),
+            // The loop forgot this session: it ends by its code, not by silence.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends with the code by which the session is closed.
+    pub fn closing(&self) -> Pin<Box<dyn Future<Output = Code> + Send>> {
+        let flags = self.flags.clone();
+        Box::pin(async move {
+            flags.closing.cancelled().await;
+            Code(flags.code.load(Ordering::Acquire))
+        })
+    }
+}
+
+/// The mailboxes of a node's sessions.
+#[derive(Default)]
+pub struct Mailboxes(HashMap<SessionId, Mailbox>);
+
+impl Mailboxes {
+    /// A session came.
+    pub fn insert(&mut self, session: SessionId, mailbox: Mailbox) {
+        self.0.insert(session, mailbox);
+    }
+
+    /// A session went.
+    pub fn remove(&mut self, session: SessionId) {
+        self.0.remove(&session);
+    }
+
+    /// Puts a letter in; a session that is gone gets none.
+    pub fn put(&self, session: SessionId, letter: Letter) {
+        if let Some(mailbox) = self.0.get(&session) {
+            mailbox.put(letter);
+        }
+    }
+
+    /// Closes a session, whatever waits for it.
+    pub fn close(&self, session: SessionId, code: Code) {
+        if let Some(mailbox) = self.0.get(&session) {
+            mailbox.close(code);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! From a judged send to the log, and from a signal to the nodes that it concerns.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parlour_engine::gateway::admit::{Identity, Judged, Submission, judge};
+use parlour_engine::gateway::need::{Have, Need};
+use parlour_ports::Error;
+use parlour_ports::accounts::Device;
+use parlour_protocol::error::Code;
+use parlour_protocol::fact::{Fact, Question};
+use parlour_protocol::frame::{client, server};
+use parlour_protocol::http::Placed;
+use parlour_protocol::id::{ConversationId, MessageId, UserId};
+use parlour_protocol::node::{Mail, NodeId, Signal};
+use parlour_protocol::position::{Generation, Offset, Partition, Position};
+use parlour_protocol::record::{RULES, Record};
+use parlour_protocol::row::Outcome;
+
+use super::ask;
+use crate::clock;
+use crate::http::answer::{Answer, Failure};
+use crate::node::Node;
+use crate::ports::Ports;
+use crate::telemetry;
+
+/// Appends a record to its conversation's partition.
+///
+/// # Errors
+/// `Some`: it will never appear. `None`: nobody knows.
+pub async fn append(
+    ports: &Ports,
+    conversation: ConversationId,
+    record: Record,
+) -> Result<(), Option<Code>> {
+    let partition = Partition::of(conversation, ports.log.partitions());
+    let (outcome, result) = match ports.log.append(partition, record).await {
+        Ok(_) => ("appended", Ok(())),
+        Err(Error::Unknown { .. }) => ("unknown", Err(None)),
+        Err(error) => ("refused", Err(Some(ask::code("log", &error)))),
+    };
+    metrics::counter!(telemetry::APPENDS, "outcome" => outcome).increment(1);
+    result
+}
+
+/// Tells a signal to the nodes that hold sessions of those concerned; at most once.
+pub async fn tell(ports: &Ports, signal: Signal) {
+    let users: Vec<UserId> = match &signal {
+        Signal::Event { to, .. }
+        | Signal::Raised { to, .. }
+        | Signal::Marked { to, .. }
+        | Signal::Typing { to, .. } => to.clone(),
+        Signal::Answer { .. } | Signal::Mail { .. } | Signal::Behind | Signal::Revoked { .. } => {
+            Vec::new()
+        }
+    };
+    if users.is_empty() {
+        // Whom it concerns, each node finds by itself.
+        for node in ports.sessions.nodes().await.unwrap_or_default() {
+            ports.relay.send(node, vec![signal.clone()]);
+        }
+        return;
+    }
+    let Ok(found) = ports.sessions.locate(users).await else {
+        // What is told so may be lost.
+        return;
+    };
+    let mut by_node: BTreeMap<NodeId, Vec<UserId>> = BTreeMap::new();
+    for location in found {
+        let users = by_node.entry(location.node).or_default();
+        if !users.contains(&location.user) {
+            users.push(location.user);
+        }
+    }
+    for (node, users) in by_node {
+        let mut signal = signal.clone();
+        match &mut signal {
+            Signal::Event { to, .. }
+            | Signal::Raised { to, .. }
+            | Signal::Marked { to, .. }
+            | Signal::Typing { to, .. } => *to = users,
+            _ => {}
+        }
+        ports.relay.send(node, vec![signal]);
+    }
+}
+
+fn refuse(
+    code: Code,
+    details: Option<serde_json::Value>,
+    conversation: ConversationId,
+    id: MessageId,
+) -> Failure {
+    let mut error = server::Error::new(0, code).of(conversation, id);
+    error.details = details;
+    error.into()
+}
+
+/// Submits a send over HTTP: judged as on the socket, appended, and answered with its place.
+///
+/// # Errors
+/// It was refused; or 1007, if it has no outcome within the configured while.
+pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<Placed> {
+    if node.drain.draining().is_cancelled() {
+        return Err(Code::DRAINING.into());
+    }
+    let identity = Identity {
+        user: device.user,
+        device: device.device,
+        scopes: device.scopes.clone(),
+    };
+    node.sends
+        .take(device.device)
+        .map_err(|ms| Failure::new(Code::RATE_LIMITED).retry(ms))?;
+    let user = identity.user;
+    let submission = Submission::send(send, user, &node.config.limits);
+    let (Some(conversation), Some(need)) = (submission.conversation(user), submission.need(user))
+    else {
+        return Err(Failure::new(Code::BAD_REQUEST).why("`conversation` or `to` is missing"));
+    };
+    let id = submission.send.id;
+    if let Some(after) = submission.send.after {
+        // A refusal for its sake leaves no outcome to wait for. What is placed before this record
+        // is appended counts for it.
+        outcome(node, conversation, user, after)
+            .await?
+            .ok_or(Code::AFTER_UNKNOWN)?;
+    }
+    let have = ask::get(&node.ports, user, identity.device, need).await?;
+    let Have::Admit(admit) = have else {
+        return Err(Code::INTERNAL.into());
+    };
+    let now_ms = clock::now_ms();
+    match judge(&submission, &identity, conversation, &admit, now_ms, RULES) {
+        Judged::Refuse(refusal) => {
+            return Err(refuse(refusal.code, refusal.details, conversation, id));
+        }
+        Judged::Append(record) => {
+            put_mail(node, &identity, &submission.send).await?;
+            append(&node.ports, conversation, *record)
+                .await
+                .map_err(|code| Failure::new(code.unwrap_or(Code::NOT_YET)).retry(500))?;
+        }
+    }
+    match outcome(node, conversation, user, id).await? {
+        Some(Outcome::Placed { seq, n, time_ms }) => Ok(Placed {
+            conversation,
+            id,
+            seq,
+            n,
+            time_ms,
+        }),
+        Some(Outcome::Refused { code }) => Err(refuse(code, None, conversation, id)),
+        None => Err(Failure::new(Code::NOT_YET).retry(1_000)),
+    }
+}
+
+/// Keys for single devices are durable before what they open.
+async fn put_mail(node: &Node, identity: &Identity, send: &client::Send) -> Answer<()> {
+    if send.mail.is_empty() {
+        return Ok(());
+    }
+    let mail: Vec<_> = send
+        .mail
+        .iter()
+        .map(|(to, item)| {
+            let mail = Mail {
+                from_user: identity.user,
+                from: identity.device,
+                k: item.k,
+                bytes: item.bytes.clone(),
+            };
+            (*to, mail)
+        })
+        .collect();
+    let need = Need::PutMail { mail: mail.clone() };
+    ask::get(&node.ports, identity.user, identity.device, need).await?;
+    for (device, mail) in mail {
+        tell(&node.ports, Signal::Mail { device, mail }).await;
+    }
+    Ok(())
+}
+
+/// Waits for the outcome of a send, in the store, where it is durable. None: not in time.
+async fn outcome(
+    node: &Node,
+    conversation: ConversationId,
+    sender: UserId,
+    id: MessageId,
+) -> Answer<Option<Outcome>> {
+    let end = tokio::time::Instant::now() + Duration::from_millis(node.config.http.placed_ms);
+    // As of the end of time: every row counts.
+    let ever = Position {
+        generation: Generation(u64::MAX),
+        partition: Partition::of(conversation, node.ports.log.partitions()),
+        offset: Offset(u64::MAX),
+    };
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let question = Question::Outcome {
+            conversation,
+            sender,
+            id,
+        };
+        let facts = node.ports.history.facts(ever, vec![question]).await?;
+        if let Some(Fact::Outcome(Some(outcome))) = facts.into_iter().next() {
+            return Ok(Some(outcome));
+        }
+        if tokio::time::Instant::now() >= end {
+            return Ok(None);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,325 @@
+//! Conversations over HTTP: how they stand, who is in them, what was said, and sending.
+//!
+//! What may be read or sent is judged by the engine, as on the socket. A conversation that does
+//! not exist answers like one that is not the caller's.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use parlour_ports::roster::Entry;
+use parlour_protocol::body::Body;
+use parlour_protocol::error::Code;
+use parlour_protocol::frame::{client, server};
+use parlour_protocol::http as wire;
+use parlour_protocol::http::Scope;
+use parlour_protocol::id::{ConversationId, MessageId, UserId};
+use parlour_protocol::kind::{self, Shape};
+use parlour_protocol::record::{Create, Named};
+use parlour_protocol::seq::{Head, Seq};
+use serde::Deserialize;
+
+use super::answer::{Answer, Caller, Failure, Json, Params, Path};
+use crate::gateway::submit;
+use crate::node::Node;
+use crate::clock;
+
+/// Members in one answer.
+const MEMBERS_MAX: usize = 500;
+/// Entries asked for at once.
+const INBOX_PAGE: usize = 500;
+
+/// Whether the user is in it now: a direct conversation is for ever.
+fn is_member(entry: &Entry) -> bool {
+    match &entry.member {
+        None => entry.standing.direct.is_some(),
+        Some(interval) => interval.until.is_none(),
+    }
+}
+
+/// The newest place that the user may read: whoever left sees it as it stood then.
+async fn head(node: &Node, entry: &Entry) -> Answer<Head> {
+    let head = entry.standing.head;
+    let until = entry.member.and_then(|m| m.until);
+    let Some(end) = until.filter(|end| end.seq < head.seq) else {
+        return Ok(head);
+    };
+    let (conversation, at) = (entry.standing.conversation, end.seq);
+    let range = node
+        .ports
+        .history
+        .range(conversation, at.prev(), at.next(), false, 1)
+        .await?;
+    Ok(Head {
+        seq: at,
+        n: range.events.first().map_or(0, |e| e.carried.n),
+    })
+}
+
+fn shown(entry: Entry, head: Head) -> wire::Conversation {
+    let standing = entry.standing;
+    wire::Conversation {
+        conversation: standing.conversation,
+        shape: standing.shape,
+        history: standing.history,
+        name: standing.name.map(|(_, name)| name).filter(|n| !n.is_empty()),
+        topic: standing.topic.map(|(_, topic)| topic).filter(|t| !t.is_empty()),
+        head,
+        members: standing.members,
+    }
+}
+
+async fn entry(node: &Node, user: UserId, conversation: ConversationId) -> Answer<Entry> {
+    let entry = node.ports.roster.entry(user, conversation).await?;
+    entry.ok_or_else(|| Code::NOT_FOUND.into())
+}
+
+/// `GET /v1/conversations`: those that one is in.
+pub async fn list(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+) -> Answer<Json<wire::Conversations>> {
+    caller.needs(Scope::Read)?;
+    let (mut conversations, mut after) = (Vec::new(), None);
+    loop {
+        let page = node
+            .ports
+            .roster
+            .inbox(caller.user(), after, INBOX_PAGE)
+            .await?;
+        after = page.last().map(|e| e.standing.conversation);
+        let full = page.len() == INBOX_PAGE;
+        conversations.extend(page.into_iter().filter(is_member).map(|entry| {
+            let head = entry.standing.head;
+            shown(entry, head)
+        }));
+        if !full {
+            return Ok(Json(wire::Conversations { conversations }));
+        }
+    }
+}
+
+/// `GET /v1/conversations/{conversation}`.
+pub async fn one(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path(conversation): Path<ConversationId>,
+) -> Answer<Json<wire::Conversation>> {
+    caller.needs(Scope::Read)?;
+    let entry = entry(&node, caller.user(), conversation).await?;
+    let head = head(&node, &entry).await?;
+    Ok(Json(shown(entry, head)))
+}
+
+/// Which members.
+#[derive(Deserialize)]
+pub struct Page {
+    after: Option<UserId>,
+    limit: Option<usize>,
+}
+
+/// `GET /v1/conversations/{conversation}/members`: for members.
+pub async fn members(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path(conversation): Path<ConversationId>,
+    Params(page): Params<Page>,
+) -> Answer<Json<wire::Members>> {
+    caller.needs(Scope::Read)?;
+    let entry = entry(&node, caller.user(), conversation).await?;
+    if !is_member(&entry) {
+        return Err(Code::NOT_MEMBER.into());
+    }
+    if let Some((a, b)) = entry.standing.direct {
+        let role = kind::Role::Member;
+        let mut members = vec![Named { user: a, role }];
+        if a != b {
+            members.push(Named { user: b, role });
+        }
+        return Ok(Json(wire::Members {
+            members,
+            next: None,
+        }));
+    }
+    let limit = page.limit.unwrap_or(MEMBERS_MAX).clamp(1, MEMBERS_MAX);
+    // One more than asked for says whether there is another page.
+    let mut found = node
+        .ports
+        .roster
+        .members(conversation, page.after, limit + 1)
+        .await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    Ok(Json(wire::Members {
+        next: found.last().map(|(user, _, _)| *user).filter(|_| more),
+        members: found
+            .into_iter()
+            .map(|(user, role, _)| Named { user, role })
+            .collect(),
+    }))
+}
+
+/// A send of this kind with nothing else in it.
+fn ask(conversation: ConversationId, id: MessageId, kind: &str) -> client::Send {
+    client::Send {
+        r#ref: 0,
+        conversation: Some(conversation),
+        to: None,
+        id,
+        // The id may have been used by an earlier try of the same request.
+        retry: true,
+        after: None,
+        kind: Some(kind.to_owned()),
+        class: None,
+        mentions: Default::default(),
+        reply_to: None,
+        thread: None,
+        target: None,
+        key: None,
+        value: None,
+        on: true,
+        base: None,
+        named: Vec::new(),
+        create: None,
+        origin: None,
+        expires_after_s: None,
+        body: Body::default(),
+        mail: Default::default(),
+        lists: Default::default(),
+    }
+}
+
+/// An id of our own for a step of a request that has an id: the same at every try.
+fn step(conversation: ConversationId, name: &str) -> MessageId {
+    MessageId::derived("parlour.http", &[conversation.as_bytes(), name.as_bytes()])
+}
+
+/// `POST /v1/conversations`.
+pub async fn make(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Json(new): Json<wire::NewConversation>,
+) -> Answer<Json<wire::Conversation>> {
+    caller.needs(Scope::Send)?;
+    if new.shape == Shape::Direct {
+        return Err(Failure::new(Code::BAD_REQUEST)
+            .why("a direct conversation needs no making: send to the user"));
+    }
+    let conversation = new.id.unwrap_or_else(clock::conversation);
+    let mut create = ask(conversation, step(conversation, "create"), kind::CREATE);
+    create.create = Some(Create {
+        shape: new.shape,
+        history: new.history,
+    });
+    create.named = new.members;
+    submit(&node, &caller.0, create).await?;
+    for (kind, value) in [(kind::NAME, new.name), (kind::TOPIC, new.topic)] {
+        if let Some(value) = value {
+            let mut setting = ask(conversation, step(conversation, kind), kind);
+            setting.value = Some(value);
+            submit(&node, &caller.0, setting).await?;
+        }
+    }
+    let settings = [
+        (kind::setting::POST, new.post),
+        (kind::setting::JOIN, new.join),
+    ];
+    for (key, value) in settings {
+        if let Some(value) = value {
+            let mut setting = ask(conversation, step(conversation, key), kind::SETTING);
+            setting.key = Some(key.to_owned());
+            setting.value = Some(value);
+            submit(&node, &caller.0, setting).await?;
+        }
+    }
+    let entry = entry(&node, caller.user(), conversation).await?;
+    let head = head(&node, &entry).await?;
+    Ok(Json(shown(entry, head)))
+}
+
+/// `POST /v1/conversations/{conversation}/members`: adds, or changes roles of those who are in.
+pub async fn add(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path(conversation): Path<ConversationId>,
+    Json(new): Json<wire::AddMembers>,
+) -> Answer<Json<wire::Placed>> {
+    caller.needs(Scope::Send)?;
+    let id = new.id.unwrap_or_else(|| MessageId::from_bytes(clock::random()));
+    let mut all_in = !new.members.is_empty();
+    for named in &new.members {
+        let entry = node.ports.roster.entry(named.user, conversation).await?;
+        all_in &= entry.as_ref().is_some_and(is_member);
+    }
+    // A retry of an addition finds everyone in, and gets the outcome that its id has already.
+    let mut add = ask(conversation, id, if all_in { kind::ROLE } else { kind::ADD });
+    add.named = new.members;
+    submit(&node, &caller.0, add).await.map(Json)
+}
+
+/// `DELETE /v1/conversations/{conversation}/members/{user}`: removes; oneself: leaves.
+pub async fn remove(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path((conversation, user)): Path<(ConversationId, UserId)>,
+) -> Answer<Json<wire::Placed>> {
+    caller.needs(Scope::Send)?;
+    let id = MessageId::from_bytes(clock::random());
+    let gone = if user == caller.user() {
+        ask(conversation, id, kind::LEAVE)
+    } else {
+        let mut gone = ask(conversation, id, kind::REMOVE);
+        gone.named = vec![Named {
+            user,
+            role: kind::Role::Member,
+        }];
+        gone
+    };
+    submit(&node, &caller.0, gone).await.map(Json)
+}
+
+/// `POST /v1/conversations/{conversation}/messages`.
+pub async fn send(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path(conversation): Path<ConversationId>,
+    Json(mut send): Json<client::Send>,
+) -> Answer<Json<wire::Placed>> {
+    caller.needs(Scope::Send)?;
+    match send.conversation {
+        None => send.conversation = Some(conversation),
+        Some(named) if named == conversation => {}
+        Some(_) => {
+            return Err(Failure::new(Code::BAD_CONVERSATION)
+                .why("the path and `conversation` name different ones"));
+        }
+    }
+    submit(&node, &caller.0, send).await.map(Json)
+}
+
+/// Which events.
+#[derive(Deserialize)]
+pub struct Which {
+    before: Option<u64>,
+    after: Option<u64>,
+    changes_since: Option<u64>,
+    limit: Option<u32>,
+}
+
+/// `GET /v1/conversations/{conversation}/history`.
+pub async fn history(
+    State(node): State<Arc<Node>>,
+    caller: Caller,
+    Path(conversation): Path<ConversationId>,
+    Params(which): Params<Which>,
+) -> Answer<Json<server::Stretch>> {
+    caller.needs(Scope::Read)?;
+    let ask = client::History {
+        r#ref: 0,
+        conversation,
+        before: which.before.map(Seq),
+        after: which.after.map(Seq),
+        changes_since: which.changes_since.map(Seq),
+        limit: which.limit,
+    };
+    crate::gateway::history(&node, &caller, ask).await.map(Json)
+}

@@ -1,0 +1,375 @@
+//! The node's loop: its lease, who is here, what comes over the relay, and what that means for
+//! each session. One task, which does what the node's machine says.
+//!
+//! Never here: what a session may see, and when it is behind. That is [`parlour_engine::session`]'s.
+
+mod command;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
+use parlour_engine::session::{Config, Input, Node as Machine, Output, What};
+use parlour_ports::Error;
+use parlour_ports::sessions::Moved;
+use parlour_protocol::id::{ConversationId, DeviceId, UserId};
+use parlour_protocol::kind::{HistoryRule, Shape};
+use parlour_protocol::node::{Location, Signal};
+use parlour_protocol::row::Interval;
+use tokio::sync::{broadcast, mpsc};
+
+pub use command::Handle;
+pub(crate) use command::Command;
+
+use crate::gateway::mailbox::{Letter, Mailboxes};
+use crate::node::Node;
+use crate::ports::Ports;
+use crate::router::until;
+use crate::{clock, drain::Fatal, telemetry};
+
+/// Signals and presence changes that are taken at once.
+const BATCH: usize = 256;
+/// Conversations read at once.
+const INBOX: usize = 500;
+/// Revocations read at once.
+const REVOCATIONS: usize = 1_000;
+
+/// Starts the loop. Once for a node.
+pub fn start(node: &Arc<Node>) {
+    let (Some(commands), Some(relay)) = (node.sessions.take(), node.ports.relay.receive()) else {
+        node.drain.fail(Fatal::Broken(
+            "the node's loop was started twice: a fault of the program".to_owned(),
+        ));
+        return;
+    };
+    let session = &node.config.session;
+    let config = Config {
+        node: node.id,
+        ttl_ms: session.lease_ms,
+        renew_ms: session.renew_ms,
+        revocations_ms: session.revocations_ms,
+        ..Config::default()
+    };
+    let this = Loop {
+        ports: node.ports.clone(),
+        machine: Machine::new(config, u64::from_be_bytes(clock::random())),
+        mailboxes: Mailboxes::default(),
+        calls: FuturesUnordered::new(),
+        wake_ms: None,
+        out: Vec::new(),
+        revoked_ms: clock::now_ms(),
+        node: node.clone(),
+    };
+    let changes = node.ports.sessions.changes();
+    node.drain.stage("session", this.run(commands, relay, changes));
+}
+
+struct Loop {
+    node: Arc<Node>,
+    ports: Ports,
+    machine: Machine,
+    mailboxes: Mailboxes,
+    calls: FuturesUnordered<BoxFuture<'static, Input>>,
+    wake_ms: Option<u64>,
+    out: Vec<Output>,
+    /// When the revocations were last read.
+    revoked_ms: u64,
+}
+
+impl Loop {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut relay: mpsc::Receiver<Vec<Signal>>,
+        mut changes: broadcast::Receiver<Moved>,
+    ) {
+        let stopped = self.node.drain.stopped();
+        let mut upkeep = tokio::time::interval(Duration::from_secs(5));
+        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.handle(Input::Start);
+        loop {
+            let wake = self.wake_ms;
+            tokio::select! {
+                Some(command) = commands.recv() => self.command(command),
+                Some(signals) = relay.recv() => self.signals(signals, &mut relay),
+                Some(input) = self.calls.next() => self.called(input),
+                moved = changes.recv() => self.moved(moved, &mut changes),
+                () = until(wake) => {
+                    self.wake_ms = None;
+                    self.handle(Input::Tick);
+                }
+                _ = upkeep.tick() => self.upkeep(),
+                () = stopped.cancelled() => break,
+            }
+        }
+        // Gone by its own will: the others need not wait for the lease to lapse.
+        while let Ok(command) = commands.try_recv() {
+            self.command(command);
+        }
+        while self.calls.next().await.is_some() {}
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Join {
+                session,
+                user,
+                device,
+                mailbox,
+            } => {
+                self.mailboxes.insert(session, mailbox);
+                self.handle(Input::Joined {
+                    session,
+                    user,
+                    device,
+                });
+            }
+            Command::Focus {
+                session,
+                conversation,
+            } => self.handle(Input::Focus {
+                session,
+                conversation,
+            }),
+            Command::Watch { session, users } => self.handle(Input::Watch { session, users }),
+            Command::Left { session } => {
+                self.handle(Input::Left { session });
+                self.mailboxes.remove(session);
+            }
+        }
+    }
+
+    fn signals(&mut self, mut signals: Vec<Signal>, relay: &mut mpsc::Receiver<Vec<Signal>>) {
+        // What has come meanwhile is taken along.
+        while signals.len() < BATCH
+            && let Ok(more) = relay.try_recv()
+        {
+            signals.extend(more);
+        }
+        for signal in &signals {
+            if let Signal::Revoked { devices } = signal {
+                self.node.verifier.forget(devices);
+            }
+        }
+        self.handle(Input::Signals(signals));
+    }
+
+    fn moved(
+        &mut self,
+        first: Result<Moved, broadcast::error::RecvError>,
+        changes: &mut broadcast::Receiver<Moved>,
+    ) {
+        let mut users = Vec::new();
+        let mut next = Some(first);
+        while let Some(moved) = next.take() {
+            match moved {
+                Ok(Moved::Presence { user, online }) => users.push((user, online)),
+                Ok(Moved::Route(_)) => {}
+                Ok(Moved::Broken) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.handle(Input::Moved(std::mem::take(&mut users)));
+                    self.handle(Input::RoutesBroken);
+                }
+                Err(broadcast::error::RecvError::Closed) => {
+                    // A session store that ended: the process does too.
+                    self.node.drain.fail(Fatal::Broken(
+                        "the session store's stream of changes ended".to_owned(),
+                    ));
+                    return;
+                }
+            }
+            if users.len() < BATCH {
+                next = match changes.try_recv() {
+                    Ok(moved) => Some(Ok(moved)),
+                    Err(broadcast::error::TryRecvError::Lagged(n)) => {
+                        Some(Err(broadcast::error::RecvError::Lagged(n)))
+                    }
+                    Err(_) => None,
+                };
+            }
+        }
+        if !users.is_empty() {
+            self.handle(Input::Moved(users));
+        }
+    }
+
+    fn called(&mut self, input: Input) {
+        match &input {
+            Input::Leased { ok } => self.node.set_leased(*ok),
+            Input::LeaseFailed => self.node.set_leased(false),
+            Input::Revocations { listed } => {
+                self.revoked_ms = clock::now_ms();
+                let devices: Vec<DeviceId> = listed.iter().map(|(_, device)| *device).collect();
+                self.node.verifier.forget(&devices);
+            }
+            _ => {}
+        }
+        self.handle(input);
+    }
+
+    fn upkeep(&self) {
+        let age = clock::now_ms().saturating_sub(self.revoked_ms);
+        metrics::gauge!(telemetry::REVOCATIONS_AGE).set(age as f64 / 1_000.0);
+        self.node.metrics.upkeep();
+    }
+
+    fn handle(&mut self, input: Input) {
+        let mut out = std::mem::take(&mut self.out);
+        let random = u64::from_be_bytes(clock::random());
+        self.machine.handle(clock::now_ms(), input, random, &mut out);
+        for output in out.drain(..) {
+            self.execute(output);
+        }
+        self.out = out;
+    }
+
+    fn execute(&mut self, output: Output) {
+        let ports = self.ports.clone();
+        let id = self.node.id;
+        match output {
+            Output::Lease {
+                incarnation,
+                ttl_ms,
+            } => self.call(async move {
+                match ports.sessions.lease(id, incarnation, ttl_ms).await {
+                    Ok(ok) => {
+                        if !ok {
+                            metrics::counter!(telemetry::LEASE_LOST).increment(1);
+                        }
+                        Input::Leased { ok }
+                    }
+                    Err(error) => {
+                        failed(&error);
+                        Input::LeaseFailed
+                    }
+                }
+            }),
+            Output::Register(location) => self.call(async move {
+                let session = location.session;
+                let ok = heard(ports.sessions.register(location).await).is_some();
+                Input::Registered { session, ok }
+            }),
+            Output::Unregister(location) => self.unregister(location),
+            Output::Interest {
+                channel,
+                on,
+                incarnation,
+            } => self.call(async move {
+                let done = ports.sessions.interest(id, incarnation, channel, on).await;
+                heard(done);
+                Input::Tick
+            }),
+            Output::ReadChannels { user } => self.call(async move {
+                match channels(&ports, user).await {
+                    Ok(channels) => Input::Channels { user, channels },
+                    Err(error) => {
+                        failed(&error);
+                        Input::Failed {
+                            what: What::Channels { user },
+                        }
+                    }
+                }
+            }),
+            Output::ReadIntervals { channel, user } => self.call(async move {
+                match intervals(&ports, channel, user).await {
+                    Ok((intervals, history)) => Input::Intervals {
+                        channel,
+                        user,
+                        intervals,
+                        history,
+                    },
+                    Err(error) => {
+                        failed(&error);
+                        Input::Failed {
+                            what: What::Intervals { channel, user },
+                        }
+                    }
+                }
+            }),
+            Output::ReadPresence { users } => self.call(async move {
+                match ports.sessions.presence(users.clone()).await {
+                    Ok(users) => Input::Presence { users },
+                    Err(error) => {
+                        failed(&error);
+                        Input::Failed {
+                            what: What::Presence { users },
+                        }
+                    }
+                }
+            }),
+            Output::ReadRevoked { after } => self.call(async move {
+                match ports.accounts.revoked(after, REVOCATIONS).await {
+                    Ok(listed) => Input::Revocations { listed },
+                    Err(error) => {
+                        failed(&error);
+                        Input::Failed { what: What::Revoked }
+                    }
+                }
+            }),
+            Output::Ready { session } => self.mailboxes.put(session, Letter::Ready),
+            Output::Give { session, given } => self.mailboxes.put(session, Letter::Given(given)),
+            Output::Close { session, code } => self.mailboxes.close(session, code),
+            Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),
+        }
+    }
+
+    fn call(&self, run: impl Future<Output = Input> + Send + 'static) {
+        self.calls.push(run.boxed());
+    }
+
+    /// A session that is gone is taken away until it is: a lost word would leave its user online
+    /// for as long as the lease lives.
+    fn unregister(&self, location: Location) {
+        let ports = self.ports.clone();
+        self.call(async move {
+            heard(ports.sessions.unregister(location, clock::now_ms()).await);
+            Input::Tick
+        });
+    }
+}
+
+fn failed(error: &Error) {
+    metrics::counter!(telemetry::PORT_FAILED, "port" => "session").increment(1);
+    tracing::warn!(%error, "the node's loop met a port that failed");
+}
+
+/// What came, or a word in the log.
+fn heard<T>(result: Result<T, Error>) -> Option<T> {
+    result.inspect_err(failed).ok()
+}
+
+type Channel = (ConversationId, Vec<Interval>, HistoryRule);
+
+/// The channels that a user is in, with their memberships.
+async fn channels(ports: &Ports, user: UserId) -> Result<Vec<Channel>, Error> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = ports.roster.inbox(user, after, INBOX).await?;
+        after = page.last().map(|e| e.standing.conversation);
+        let full = page.len() == INBOX;
+        for entry in page {
+            let open = entry.member.is_some_and(|m| m.until.is_none());
+            if entry.standing.shape == Shape::Channel && open {
+                let channel = entry.standing.conversation;
+                let intervals = ports.history.intervals(channel, user).await?;
+                found.push((channel, intervals, entry.standing.history));
+            }
+        }
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+/// A user's memberships in a channel, and its rule.
+async fn intervals(
+    ports: &Ports,
+    channel: ConversationId,
+    user: UserId,
+) -> Result<(Vec<Interval>, HistoryRule), Error> {
+    let standing = ports.roster.standing(channel).await?;
+    let intervals = ports.history.intervals(channel, user).await?;
+    // Of a channel that is not there nothing is shown: no memberships, the stricter rule.
+    Ok((intervals, standing.map_or(HistoryRule::FromJoin, |s| s.history)))
+}
