@@ -1,0 +1,1 @@
+//! Copies a store into one file, and makes a store of it.

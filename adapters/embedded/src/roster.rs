@@ -1,0 +1,344 @@
+//! The roster, joined from what the history's own commit writes: no inbox rows.
+
+use async_trait::async_trait;
+use minicbor::{Decode, Encode};
+use parlour_ports::Error;
+use parlour_ports::roster::{Change, Entry, Roster};
+use parlour_protocol::id::{ConversationId, UserId};
+use parlour_protocol::kind::{Role, Shape};
+use parlour_protocol::row::{Interval, Mention, Standing};
+use parlour_protocol::seq::{Mark, Seq};
+
+use crate::commit::Tx;
+use crate::history::write;
+use crate::store::Shared;
+use crate::table;
+
+/// That a user is or was in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Member {
+    /// The latest membership; none in a direct conversation.
+    #[n(0)]
+    pub(crate) member: Option<Interval>,
+    /// Whether it ended by another's hand.
+    #[n(1)]
+    pub(crate) removed: bool,
+}
+
+/// Applies one change; the highest seq wins in any order of arrival.
+pub(crate) fn apply(tx: &mut Tx<'_>, change: &Change) {
+    match change {
+        Change::Standing(new) => {
+            let key = table::standing(new.conversation);
+            match tx.get::<Standing>(&key) {
+                None => {
+                    tx.put(key, new);
+                    for user in new.direct.into_iter().flat_map(|(a, b)| [a, b]) {
+                        let row = Member {
+                            member: None,
+                            removed: false,
+                        };
+                        tx.put(table::member(user, new.conversation), &row);
+                    }
+                }
+                Some(there) if there.head < new.head => {
+                    let standing = Standing {
+                        direct: there.direct.or(new.direct),
+                        name: there.name,
+                        topic: there.topic,
+                        ..new.clone()
+                    };
+                    tx.put(key, &standing);
+                }
+                Some(_) => {}
+            }
+        }
+        Change::Name {
+            conversation,
+            seq,
+            name,
+        } => {
+            alter(tx, *conversation, |standing| {
+                if standing.name.as_ref().is_none_or(|(at, _)| at < seq) {
+                    standing.name = Some((*seq, name.clone()));
+                }
+            });
+        }
+        Change::Topic {
+            conversation,
+            seq,
+            topic,
+        } => {
+            alter(tx, *conversation, |standing| {
+                if standing.topic.as_ref().is_none_or(|(at, _)| at < seq) {
+                    standing.topic = Some((*seq, topic.clone()));
+                }
+            });
+        }
+        Change::Member { member, removed } => {
+            let key = table::member(member.user, member.conversation);
+            let wins = match tx.get::<Member>(&key).and_then(|m| m.member) {
+                None => true,
+                Some(there) => {
+                    there.from.seq < member.from.seq
+                        || (there.from.seq == member.from.seq && there.until.is_none())
+                }
+            };
+            if wins {
+                tx.put(
+                    key,
+                    &Member {
+                        member: Some(*member),
+                        removed: *removed,
+                    },
+                );
+            }
+        }
+        Change::Mention(mention) => {
+            write(tx, &parlour_protocol::row::Row::Mention(*mention));
+        }
+        Change::Raise {
+            conversation, head, ..
+        } => {
+            // Heads are joined from the conversation's own row.
+            alter(tx, *conversation, |standing| {
+                standing.head = standing.head.max(*head)
+            });
+        }
+    }
+}
+
+fn alter(tx: &mut Tx<'_>, conversation: ConversationId, f: impl FnOnce(&mut Standing)) {
+    let key = table::standing(conversation);
+    if let Some(mut standing) = tx.get::<Standing>(&key) {
+        f(&mut standing);
+        tx.put(key, &standing);
+    }
+}
+
+impl Shared {
+    fn own_mark(&self, user: UserId, conversation: ConversationId) -> Result<Mark, Error> {
+        Ok(self
+            .get(&table::mark(user, conversation))?
+            .unwrap_or_default())
+    }
+
+    fn count_mentions(
+        &self,
+        of: UserId,
+        conversation: ConversationId,
+        after: Seq,
+        upto: Seq,
+    ) -> Result<u32, Error> {
+        if after >= upto {
+            return Ok(0);
+        }
+        let prefix = || table::mentions(of, conversation);
+        let keys = prefix().number(after.next().0).0..=prefix().number(upto.0).0;
+        let mut count = 0u32;
+        self.each(self.data.range(keys), |_, _: Mention| {
+            count = count.saturating_add(1);
+            true
+        })?;
+        Ok(count)
+    }
+
+    fn joined(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        member: Member,
+    ) -> Result<Option<Entry>, Error> {
+        let Some(standing) = self.get::<Standing>(&table::standing(conversation))? else {
+            return Ok(None);
+        };
+        let mark = self.own_mark(user, conversation)?;
+        let other = match standing.direct {
+            Some((a, b)) if a != b => {
+                Some(self.own_mark(if a == user { b } else { a }, conversation)?)
+            }
+            _ => None,
+        };
+        let joined = member.member.map_or(Seq::ZERO, |m| m.joined);
+        let after = mark.read.seq.max(joined);
+        let upto = member
+            .member
+            .and_then(|m| m.until)
+            .map_or(standing.head.seq, |until| until.seq);
+        let mentions = self
+            .count_mentions(user, conversation, after, upto)?
+            .saturating_add(self.count_mentions(UserId::NIL, conversation, after, upto)?);
+        Ok(Some(Entry {
+            standing,
+            mark,
+            other,
+            member: member.member,
+            removed: member.removed,
+            mentions,
+        }))
+    }
+}
+
+#[async_trait]
+impl Roster for Shared {
+    async fn apply(&self, changes: Vec<Change>) -> Result<(), Error> {
+        self.committer
+            .run(move |tx| {
+                for change in &changes {
+                    apply(tx, change);
+                }
+            })
+            .await
+    }
+
+    async fn inbox(
+        &self,
+        user: UserId,
+        after: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        let mut rows = Vec::new();
+        let from = match after {
+            // Behind a key is that key and one more byte.
+            Some(after) => {
+                let mut key = table::member(user, after);
+                key.push(0);
+                key
+            }
+            None => table::members_of(user).0,
+        };
+        let mut to = table::members_of(user).0;
+        to.extend_from_slice(&[0xff; 17]);
+        self.each(self.data.range(from..to), |key, member: Member| {
+            if let Some(id) = key.last_chunk::<16>() {
+                rows.push((ConversationId::from_bytes(*id), member));
+            }
+            rows.len() < limit
+        })?;
+        let mut entries = Vec::with_capacity(rows.len());
+        for (conversation, member) in rows {
+            entries.extend(self.joined(user, conversation, member)?);
+        }
+        Ok(entries)
+    }
+
+    async fn entry(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<Entry>, Error> {
+        match self.get::<Member>(&table::member(user, conversation))? {
+            None => Ok(None),
+            Some(member) => self.joined(user, conversation, member),
+        }
+    }
+
+    async fn standing(&self, conversation: ConversationId) -> Result<Option<Standing>, Error> {
+        self.get(&table::standing(conversation))
+    }
+
+    async fn members(
+        &self,
+        conversation: ConversationId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, Role, Seq)>, Error> {
+        if let Some(standing) = self.get::<Standing>(&table::standing(conversation))?
+            && let Some((a, b)) = standing.direct
+        {
+            let mut users = vec![a, b];
+            users.dedup();
+            users.retain(|u| after.is_none_or(|after| *u > after));
+            return Ok(users
+                .into_iter()
+                .take(limit)
+                .map(|u| (u, Role::Member, Seq::ZERO))
+                .collect());
+        }
+        let from = match after {
+            Some(after) => {
+                let mut key = table::intervals_of(conversation, after).0;
+                key.extend_from_slice(&[0xff; 9]);
+                key
+            }
+            None => table::intervals(conversation).0,
+        };
+        let mut to = table::intervals(conversation).0;
+        to.extend_from_slice(&[0xff; 25]);
+        let mut out: Vec<(UserId, Role, Seq)> = Vec::new();
+        self.each(self.data.range(from..to), |_, interval: Interval| {
+            if interval.until.is_none() {
+                out.push((interval.user, interval.role, interval.joined));
+            }
+            out.len() < limit
+        })?;
+        Ok(out)
+    }
+
+    async fn mark(
+        &self,
+        user: UserId,
+        marks: Vec<(ConversationId, Mark)>,
+    ) -> Result<Vec<(ConversationId, Mark)>, Error> {
+        self.committer
+            .run(move |tx| {
+                marks
+                    .into_iter()
+                    .map(|(conversation, mark)| {
+                        let key = table::mark(user, conversation);
+                        let there = tx.get::<Mark>(&key).unwrap_or_default();
+                        let joined = there.join(mark);
+                        if joined != there {
+                            tx.put(key, &joined);
+                        }
+                        (conversation, joined)
+                    })
+                    .collect()
+            })
+            .await
+    }
+
+    async fn marks(
+        &self,
+        conversation: ConversationId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<(UserId, Mark)>, Error> {
+        users
+            .into_iter()
+            .map(|user| Ok((user, self.own_mark(user, conversation)?)))
+            .collect()
+    }
+
+    async fn share(&self, a: UserId, b: UserId) -> Result<bool, Error> {
+        let direct = table::member(a, ConversationId::direct(a, b));
+        if self.get::<Member>(&direct)?.is_some() {
+            return Ok(true);
+        }
+        let mut theirs = Vec::new();
+        self.each(
+            self.data.prefix(table::members_of(a).0),
+            |key, member: Member| {
+                if member.member.is_some_and(|m| m.until.is_none())
+                    && let Some(id) = key.last_chunk::<16>()
+                {
+                    theirs.push(ConversationId::from_bytes(*id));
+                }
+                true
+            },
+        )?;
+        for conversation in theirs {
+            let open = self
+                .get::<Member>(&table::member(b, conversation))?
+                .and_then(|m| m.member)
+                .is_some_and(|m| m.until.is_none());
+            if open
+                && self
+                    .get::<Standing>(&table::standing(conversation))?
+                    .is_some_and(|s| s.shape == Shape::Group)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

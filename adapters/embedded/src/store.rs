@@ -1,0 +1,299 @@
+//! [`Store`]: opens a folder and hands out the ports.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use minicbor::Decode;
+use parlour_ports::accounts::{Accounts, Invitations};
+use parlour_ports::history::History;
+use parlour_ports::keys::Keys;
+use parlour_ports::log::Log;
+use parlour_ports::relay::Relay;
+use parlour_ports::roster::Roster;
+use parlour_ports::sessions::Sessions;
+use parlour_ports::wake::WakePort;
+use parlour_protocol::id::StoreId;
+use parlour_protocol::position::Generation;
+use parlour_protocol::row;
+
+use crate::commit::{Committer, broken};
+use crate::lock::Lock;
+use crate::{Error, log, relay, sessions, table, wake};
+
+/// How a store is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Partitions of the in-process log. May change at every start: the log does not outlive it.
+    pub partitions: u16,
+    /// Disk space below which writes are refused as retryable.
+    pub reserve_bytes: u64,
+    /// Memory for reading.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            partitions: 4,
+            reserve_bytes: 48 << 20,
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// What all ports share.
+pub(crate) struct Shared {
+    pub(crate) db: Database,
+    pub(crate) data: Keyspace,
+    pub(crate) committer: Committer,
+    pub(crate) id: StoreId,
+    _lock: Lock,
+}
+
+impl Shared {
+    /// The row of a key.
+    pub(crate) fn get<T: for<'b> Decode<'b, ()>>(
+        &self,
+        key: &[u8],
+    ) -> Result<Option<T>, parlour_ports::Error> {
+        match self.data.get(key).map_err(broken)? {
+            None => Ok(None),
+            Some(bytes) => row::from_bytes(&bytes).map(Some).map_err(broken),
+        }
+    }
+
+    /// Rows of a range of keys, in order, until `take` has enough (answers false).
+    pub(crate) fn each<T: for<'b> Decode<'b, ()>>(
+        &self,
+        range: fjall::Iter,
+        mut take: impl FnMut(&[u8], T) -> bool,
+    ) -> Result<(), parlour_ports::Error> {
+        for item in range {
+            let (key, bytes) = item.into_inner().map_err(broken)?;
+            if !take(&key, row::from_bytes(&bytes).map_err(broken)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An open store. The folder is this process's until it is dropped with every port.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+    log: Arc<log::InProcess>,
+    sessions: Arc<sessions::Memory>,
+    relay: Arc<relay::InProcess>,
+}
+
+/// Opens the database of a folder, which is there.
+pub(crate) fn open_database(
+    folder: &Path,
+    cache_bytes: u64,
+) -> Result<(Database, Keyspace), Error> {
+    let path = folder.join("store");
+    let damaged = |error: fjall::Error| match error {
+        fjall::Error::Io(why) => Error::Io {
+            path: path.clone(),
+            why,
+        },
+        fjall::Error::Locked => Error::InUse {
+            path: folder.to_owned(),
+            holder: "another process".to_owned(),
+        },
+        other => Error::Damaged {
+            path: path.clone(),
+            why: other.to_string(),
+        },
+    };
+    let db = Database::builder(&path)
+        .cache_size(cache_bytes)
+        .max_journaling_size(64 << 20)
+        .manual_journal_persist(true)
+        .open()
+        .map_err(damaged)?;
+    let data = db
+        .keyspace("data", || {
+            KeyspaceCreateOptions::default().max_memtable_size(16 << 20)
+        })
+        .map_err(damaged)?;
+    Ok((db, data))
+}
+
+impl Store {
+    /// Opens the store of a folder, and makes both if they are missing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        Self::open_with(folder, Options::default())
+    }
+
+    /// The same, kept otherwise.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn open_with(folder: &Path, options: Options) -> Result<Self, Error> {
+        std::fs::create_dir_all(folder).map_err(|why| Error::Io {
+            path: folder.to_owned(),
+            why,
+        })?;
+        let lock = Lock::take(folder)?;
+        let (db, data) = open_database(folder, options.cache_bytes)?;
+        let (id, generation) = prepare(folder, &db, &data)?;
+        let committer = Committer::start(
+            db.clone(),
+            data.clone(),
+            folder.to_owned(),
+            options.reserve_bytes,
+        )
+        .map_err(|why| Error::Io {
+            path: folder.to_owned(),
+            why,
+        })?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                db,
+                data,
+                committer,
+                id,
+                _lock: lock,
+            }),
+            log: Arc::new(log::InProcess::new(generation, options.partitions.max(1))),
+            sessions: Arc::new(sessions::Memory::default()),
+            relay: Arc::new(relay::InProcess::new()),
+        })
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> Arc<dyn Log> {
+        self.log.clone()
+    }
+    /// What was sequenced.
+    #[must_use]
+    pub fn history(&self) -> Arc<dyn History> {
+        self.shared.clone()
+    }
+    /// How things stand.
+    #[must_use]
+    pub fn roster(&self) -> Arc<dyn Roster> {
+        self.shared.clone()
+    }
+    /// Accounts.
+    #[must_use]
+    pub fn accounts(&self) -> Arc<dyn Accounts> {
+        self.shared.clone()
+    }
+    /// Invitations.
+    #[must_use]
+    pub fn invitations(&self) -> Arc<dyn Invitations> {
+        self.shared.clone()
+    }
+    /// Device keys and mail.
+    #[must_use]
+    pub fn keys(&self) -> Arc<dyn Keys> {
+        self.shared.clone()
+    }
+    /// Where devices are.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<dyn Sessions> {
+        self.sessions.clone()
+    }
+    /// From this node to itself.
+    #[must_use]
+    pub fn relay(&self) -> Arc<dyn Relay> {
+        self.relay.clone()
+    }
+    /// Wakes, which nobody takes yet.
+    #[must_use]
+    pub fn wake(&self) -> Arc<dyn WakePort> {
+        Arc::new(wake::Logged)
+    }
+}
+
+/// Checks the format, and begins a new generation: the log of the last one died with its process.
+fn prepare(folder: &Path, db: &Database, data: &Keyspace) -> Result<(StoreId, Generation), Error> {
+    let path = PathBuf::from(folder);
+    let damaged = |why: String| Error::Damaged {
+        path: path.clone(),
+        why,
+    };
+    let number = |name: &str| -> Result<Option<u64>, Error> {
+        match data
+            .get(table::meta(name))
+            .map_err(|e| damaged(e.to_string()))?
+        {
+            None => Ok(None),
+            Some(bytes) => row::from_bytes(&bytes)
+                .map(Some)
+                .map_err(|e| damaged(e.to_string())),
+        }
+    };
+    match number("format")? {
+        Some(found) if found > table::FORMAT => {
+            return Err(Error::Newer {
+                path: path.clone(),
+                found,
+                known: table::FORMAT,
+            });
+        }
+        Some(_) => {}
+        None if data.first_key_value().is_some() => {
+            return Err(damaged("it has rows but no format".to_owned()));
+        }
+        None => {}
+    }
+    let id = match data
+        .get(table::meta("id"))
+        .map_err(|e| damaged(e.to_string()))?
+    {
+        Some(bytes) => row::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?,
+        None => new_store_id().map_err(|why| Error::Io {
+            path: path.clone(),
+            why,
+        })?,
+    };
+    let generation = Generation(number("generation")?.unwrap_or(0) + 1);
+    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+    batch.insert(data, table::meta("format"), row::to_bytes(&table::FORMAT));
+    batch.insert(data, table::meta("id"), row::to_bytes(&id));
+    batch.insert(
+        data,
+        table::meta("generation"),
+        row::to_bytes(&generation.0),
+    );
+    batch.commit().map_err(|e| match e {
+        fjall::Error::Io(why) => Error::Io {
+            path: path.clone(),
+            why,
+        },
+        other => damaged(other.to_string()),
+    })?;
+    Ok((id, generation))
+}
+
+/// A random id for a store that is made.
+pub(crate) fn new_store_id() -> std::io::Result<StoreId> {
+    let mut random = [0u8; 16];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    let mut tail = [0u8; 10];
+    tail.copy_from_slice(&random[..10]);
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok(StoreId::v7(
+        u64::try_from(now.as_millis()).unwrap_or(0),
+        tail,
+    ))
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("id", &self.shared.id)
+            .finish_non_exhaustive()
+    }
+}
