@@ -4,6 +4,7 @@
 
 use parlour_protocol::frame::server::{Deleted, Edited, Event, Reaction};
 use parlour_protocol::kind::{self, Class};
+use parlour_protocol::record::Mentions;
 
 /// Whether the change carries all that its fold needs. In a page an edit does not: its body lies
 /// beside its target.
@@ -33,6 +34,7 @@ pub(crate) fn fold(target: &mut Event, change: &Event) -> bool {
         }
         kind::DELETE => {
             target.body = None;
+            target.mentions = Mentions::default();
             target.edited = None;
             target.reactions = Vec::new();
             target.pinned = None;

@@ -312,12 +312,15 @@ impl Client {
             return;
         };
         room.asking = None;
-        let did = if let Ask::Changes { to, since, .. } = asking.ask {
+        let did = if let Ask::Changes { from, to, since } = asking.ask {
             let as_of = asking.as_of.map_or(stretch.as_of, |a| a.min(stretch.as_of));
             let (more, upto) = (stretch.more, stretch.to);
             let further = more && upto < to;
-            let did = room.changes(stretch, asking.whole, as_of, !further);
-            if further {
+            let stuck = further && upto < from;
+            let mut did = room.changes(stretch, asking.whole, as_of, !further);
+            if stuck {
+                did.fruitful = false;
+            } else if further {
                 let rest = Ask::Changes {
                     from: upto.next(),
                     to,

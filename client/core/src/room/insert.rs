@@ -163,7 +163,7 @@ impl Room {
         done: bool,
     ) -> Did {
         let mut did = Did {
-            fruitful: done || !page.events.is_empty(),
+            fruitful: true,
             ..Did::default()
         };
         for event in page.events {
@@ -178,9 +178,12 @@ impl Room {
             }
         }
         if done {
+            // The server's own head may lag: then the same question is for later.
+            did.fruitful = false;
             for s in self.stretches.all_mut() {
-                if s.from >= asked.0 && s.from <= asked.1 {
-                    s.as_of = s.as_of.max(as_of);
+                if s.from >= asked.0 && s.from <= asked.1 && s.as_of < as_of {
+                    s.as_of = as_of;
+                    did.fruitful = true;
                 }
             }
             self.lift(&mut did);

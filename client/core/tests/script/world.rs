@@ -158,7 +158,10 @@ impl World {
             }
             "wait" => return self.wait(rest.parse().unwrap()),
             "stored" => {
-                let batches = std::mem::take(&mut self.batches);
+                let number = args.plain.first().map(|n| n.parse().unwrap());
+                let rest = self.batches.len().min(number.unwrap_or(usize::MAX));
+                let later = self.batches.split_off(rest);
+                let batches = std::mem::replace(&mut self.batches, later);
                 for (ticket, ops) in batches {
                     self.apply(ops);
                     self.client.handle(now, Input::Persisted(ticket), &mut out);
