@@ -348,6 +348,27 @@ impl Client {
         self.command(Command::Older(conversation)).await
     }
 
+    /// Mail that an update brought is stored, and all before it from the same device.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn mail_stored(&self, from: DeviceId, k: u64) -> Result<(), Error> {
+        self.job(move |h| {
+            h.core
+                .handle(h.now_ms, Input::MailStored { from, k }, h.out)
+        })
+        .await
+    }
+
+    /// The network may be back: do not wait the pause out.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn hurry(&self) -> Result<(), Error> {
+        self.job(|h| h.core.handle(h.now_ms, Input::Hurry, h.out))
+            .await
+    }
+
     /// The conversations, newest activity first.
     ///
     /// # Errors

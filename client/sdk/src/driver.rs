@@ -24,6 +24,9 @@ use crate::updates::Update;
 
 /// Jobs of handles that wait for the driver; past it the caller waits.
 const JOBS: usize = 64;
+/// Batches that wait for the store; past it nothing more is read from the socket, and a server
+/// that loses patience with that loses nothing else.
+const BATCHES: usize = 1_024;
 /// Frames that wait for the socket; past it the connection is taken for dead.
 const FRAMES: usize = 4_096;
 
@@ -167,6 +170,7 @@ enum Event {
     Opened(Result<Box<Socket>, String>),
     Received(Result<Box<Incoming>, Closed>),
     Written,
+    Unwritten,
     Room,
     Tick,
 }
@@ -193,6 +197,11 @@ impl Driver {
                 Event::Received(Ok(frame)) => self.feed(Input::Frame(frame)),
                 Event::Received(Err(closed)) => self.hung_up(closed.code, closed.why),
                 Event::Written => self.written(),
+                Event::Unwritten => {
+                    // Nothing more will be confirmed, and so nothing more be sent: say it.
+                    let problem = Some("the store's thread has ended; start again".to_owned());
+                    let _ = self.updates.send(Arc::new(Update::Store { problem }));
+                }
                 Event::Room => self.store(),
                 Event::Tick => self.feed(Input::Tick),
             }
@@ -203,6 +212,7 @@ impl Driver {
     async fn next(&mut self) -> Event {
         let wake = self.core.wake_at().map(|at| self.clock.at(at));
         let full = !self.batches.is_empty();
+        let reads = self.batches.len() < BATCHES;
         let written = &mut self.written;
         let opening = &mut self.opening;
         let socket = &mut self.socket;
@@ -211,17 +221,18 @@ impl Driver {
         tokio::select! {
             job = self.jobs.recv() => Event::Job(job),
             done = changed(written) => {
-                if !done {
-                    // The writing thread is gone: nothing more will be confirmed.
+                if done {
+                    Event::Written
+                } else {
                     *written = None;
+                    Event::Unwritten
                 }
-                Event::Written
             }
             opened = opened(opening) => {
                 *opening = None;
                 Event::Opened(opened)
             }
-            received = received(socket, frames) => Event::Received(received),
+            received = received(socket, frames), if reads => Event::Received(received),
             () = room(writer), if full => Event::Room,
             () = until(wake) => Event::Tick,
         }
@@ -287,7 +298,7 @@ impl Driver {
     fn tell(&mut self, update: CoreUpdate) {
         match &update {
             CoreUpdate::Link(link) => {
-                tracing::debug!(?link, "link");
+                tracing::debug!(link = name(link), "link");
                 self.link.send_replace(link.clone());
             }
             CoreUpdate::Ended { id, how, .. } => {
@@ -354,6 +365,18 @@ impl Driver {
             drop(writer.batches);
             let _ = writer.ended.await;
         }
+    }
+}
+
+/// The state alone: reasons can name hosts.
+const fn name(link: &Link) -> &'static str {
+    match link {
+        Link::Stopped(_) => "stopped",
+        Link::Waiting { .. } => "waiting",
+        Link::Connecting => "connecting",
+        Link::Greeting => "greeting",
+        Link::Syncing => "syncing",
+        Link::Live => "live",
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn open(file: &Path) -> Result<Connection, Error> {
         },
     };
     let mut sql = Connection::open(file).map_err(failed)?;
+    // Nobody else writes here; who looks in by hand may hold it for a moment.
+    sql.busy_timeout(std::time::Duration::from_secs(1))
+        .map_err(failed)?;
     sql.pragma_update(None, "journal_mode", "WAL")
         .map_err(failed)?;
     sql.pragma_update(None, "synchronous", "FULL")

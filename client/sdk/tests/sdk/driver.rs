@@ -258,3 +258,41 @@ async fn a_revoked_device_stops_and_says_so() {
     assert_eq!(texts(&client).await, [format!("({:?})", State::Sending)]);
     assert!(!format!("{client:?}").contains(TOKEN));
 }
+
+#[tokio::test]
+async fn a_disk_that_does_not_take_it_is_told_of_and_the_send_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = Peer::start().await;
+    let client = open(&peer, dir.path()).await;
+    let mut updates = client.updates();
+    soon(client.live()).await.unwrap();
+    client.deliver(text("before")).await.unwrap();
+    let mut sql = rusqlite::Connection::open(dir.path().join("client.sqlite")).unwrap();
+    let taken = sql
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .unwrap();
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.deliver(text("during")).await.unwrap() }
+    });
+    let mut store = async || {
+        soon(async {
+            loop {
+                if let Some(Update::Store { problem }) = updates.next().await {
+                    return problem;
+                }
+            }
+        })
+        .await
+    };
+    let problem = store().await.expect("a problem");
+    assert!(problem.contains("locked"), "{problem}");
+    assert_eq!(peer.state.seen.lock().unwrap().len(), 1);
+    drop(taken);
+    assert_eq!(store().await, None);
+    let (_, ended) = soon(waiting).await.unwrap();
+    assert!(
+        matches!(ended, Ended::Sent { seq: Seq(2), .. }),
+        "{ended:?}"
+    );
+}
