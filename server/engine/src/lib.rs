@@ -14,3 +14,4 @@
 pub mod gateway;
 pub mod log;
 pub mod router;
+pub mod session;

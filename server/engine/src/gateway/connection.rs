@@ -11,7 +11,7 @@
 mod catching_up;
 mod outbound;
 mod receipts;
-pub(crate) mod requests;
+mod requests;
 mod sending;
 
 use std::collections::{BTreeMap, VecDeque};

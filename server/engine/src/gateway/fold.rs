@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::body::Body;
-use parlour_protocol::frame::server;
+use parlour_protocol::frame::{client, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, HistoryRule};
 use parlour_protocol::record::Header;
@@ -189,6 +189,18 @@ pub struct Asked {
     pub newest: bool,
     /// Changes alone.
     pub changes: bool,
+}
+
+/// The range that a request asks for.
+#[must_use]
+pub fn asked(h: &client::History) -> Asked {
+    let changes = h.changes_since.is_some();
+    Asked {
+        after: h.after.unwrap_or(Seq::ZERO),
+        before: h.before.unwrap_or(Seq::MAX),
+        newest: !changes && h.after.is_none(),
+        changes,
+    }
 }
 
 /// A page of at most about `bytes`, from what was got.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::id::{ConversationId, UserId};
+use parlour_protocol::kind::Class;
 use parlour_protocol::node::{Location, NodeId, Signal};
+use parlour_protocol::record::Header;
+use parlour_protocol::row::Event;
 
 use crate::log::sequencer::{Audience, Decided};
 
@@ -28,11 +31,24 @@ pub fn concerned(decided: &[Decided]) -> (Vec<UserId>, Vec<ConversationId>) {
             (Audience::Users(of), _) => users.extend(of.iter().copied()),
             (Audience::Channel, Some(event)) => {
                 channels.insert(event.conversation);
+                users.extend(named(event));
             }
             _ => {}
         }
     }
     (users.into_iter().collect(), channels.into_iter().collect())
+}
+
+/// The users whom a membership event concerns by name.
+fn named(event: &Event) -> Vec<UserId> {
+    match Header::from_bytes(&event.header) {
+        Ok(h) if h.class == Class::Membership => {
+            let named: BTreeSet<UserId> =
+                h.named.iter().map(|n| n.user).chain([h.sender]).collect();
+            named.into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Where to find users and channels, by node.

@@ -2,7 +2,7 @@
 
 use parlour_protocol::check;
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{Client, Ref, Server, client, server};
+use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::node::Signal;
 use parlour_protocol::record::Record;
@@ -130,7 +130,7 @@ impl Connection {
         let Some(h) = self.histories.pop_front() else {
             return;
         };
-        let asked = asked(&h);
+        let asked = fold::asked(&h);
         let most = self.config.limits.page_events.max(1);
         let limit = u64::from(h.limit.unwrap_or(50)).clamp(1, most);
         let need = Need::History {
@@ -241,18 +241,6 @@ impl Connection {
         if user != self.user() {
             self.outbound.typing(user, conversation);
         }
-    }
-}
-
-/// The range that a request asks for.
-#[must_use]
-pub fn asked(h: &client::History) -> Asked {
-    let changes = h.changes_since.is_some();
-    Asked {
-        after: h.after.unwrap_or(Seq::ZERO),
-        before: h.before.unwrap_or(Seq::MAX),
-        newest: !changes && h.after.is_none(),
-        changes,
     }
 }
 
