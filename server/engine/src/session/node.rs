@@ -495,6 +495,7 @@ impl Node {
                 user,
                 device,
                 focus: None,
+                registered: false,
                 ready: false,
             },
         );
