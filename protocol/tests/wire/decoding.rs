@@ -267,6 +267,17 @@ fn brackets_in_text_are_no_nesting() {
             );
         }
     }
+    // Nor is what stands beside each other.
+    let beside = vec![serde_json::json!([{}, {}, [], []]); 2 * DEPTH];
+    let mut send = samples::send_least();
+    send.body = Body::field("a", beside);
+    let frame = Client::Send(send);
+    for codec in CODECS {
+        assert_eq!(
+            Client::decode(codec, &frame.encode(codec)),
+            Ok(frame.clone())
+        );
+    }
     // Nor does a quote that is escaped hide what is.
     let hidden = format!(r#"{{"type":"ping","a":"\\","b":{}"#, "[".repeat(DEPTH));
     let read = Client::decode(Codec::Json, hidden.as_bytes());

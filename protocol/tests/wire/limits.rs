@@ -155,6 +155,16 @@ fn cases() -> Vec<Case> {
             bad,
         ),
         (
+            "mail_devices",
+            l.mail_devices,
+            |n| {
+                let mut edit = edit(Body::text("a"));
+                edit.mail = mail(n);
+                Client::Edit(edit)
+            },
+            bad,
+        ),
+        (
             "group_members",
             l.group_members,
             |n| send(|s| s.lists = (0..n).map(|n| (user(n), Seq(1))).collect()),
