@@ -4,8 +4,9 @@
 //! Every rule of order in Parlour lives here and nowhere else (decision 26): the runtime, and the
 //! simulation, only execute.
 //!
-//! In flow order: [`log`] gives each record its place; [`router`] stores, tells, raises and
-//! tells again.
+//! In flow order: [`gateway`] says what a connection may say and is sent; [`log`] gives each record
+//! its place; [`router`] stores, tells, raises and tells again; [`session`] knows which sessions a
+//! node holds and whom a signal is for; [`push`] decides which device is woken.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
@@ -13,5 +14,6 @@
 
 pub mod gateway;
 pub mod log;
+pub mod push;
 pub mod router;
 pub mod session;

@@ -5,12 +5,15 @@
 //! failed is repeated unchanged.
 //! Never: a second router's absence is not assumed; a zombie does the same harmlessly.
 //!
-//! [`Partition`] is one partition's life on one router; [`tell`] makes signals of what was decided;
+//! [`Partition`] is one partition's life on one router, in [`step`]s; [`tell`] makes signals of what was decided;
 //! [`raise`] gathers heads until they are durable and acknowledged.
 
 pub mod partition;
 pub mod raise;
+pub mod step;
 pub mod tell;
 
 pub use crate::log::begin::{Bounds, Remedy};
-pub use partition::{Call, Config, Found, Input, Output, Partition, Placed};
+pub use partition::{Config, Partition};
+pub use step::{Call, Input, Output, Placed};
+pub use tell::Found;

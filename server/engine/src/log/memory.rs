@@ -169,11 +169,7 @@ impl Memory {
                 self.by_use.insert((clock, id));
             }
             match (question, fact) {
-                (Question::Head(_), Fact::Head(head)) => {
-                    if c.head.is_none() {
-                        c.head = head;
-                    }
-                }
+                (Question::Head(_), Fact::Head(head)) => c.head = c.head.or(head),
                 (Question::Outcome { sender, id, .. }, Fact::Outcome(Some(outcome))) => {
                     let known = Known {
                         value: outcome,
@@ -185,13 +181,13 @@ impl Memory {
                     let open = intervals.into_iter().rfind(|i| i.until.is_none());
                     c.members.entry(*user).or_insert(open);
                 }
-                (Question::Members(_), Fact::Members(open)) => {
-                    if c.shape() == Some(Shape::Group) || c.head.is_none() {
-                        for interval in open {
-                            c.members.entry(interval.user).or_insert(Some(interval));
-                        }
-                        c.members_whole = true;
+                (Question::Members(_), Fact::Members(open))
+                    if c.shape() == Some(Shape::Group) || c.head.is_none() =>
+                {
+                    for interval in open {
+                        c.members.entry(interval.user).or_insert(Some(interval));
                     }
+                    c.members_whole = true;
                 }
                 (Question::Setting { key, .. }, Fact::Setting(value)) => {
                     c.settings.entry(key.clone()).or_insert(value);

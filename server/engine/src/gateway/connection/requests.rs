@@ -176,16 +176,14 @@ impl Connection {
             (Pending::Marks(conversation), Ok(Have::Marks(marks))) => {
                 self.marks_read(conversation, marks);
             }
-            (Pending::Typing(conversation), Ok(Have::Entry(Some(entry)))) => {
-                if entry.is_member() {
-                    let user = self.user();
-                    let to = entry.peer(user).into_iter().collect();
-                    out.push(Output::Tell(Signal::Typing {
-                        user,
-                        conversation,
-                        to,
-                    }));
-                }
+            (Pending::Typing(conversation), Ok(Have::Entry(Some(entry)))) if entry.is_member() => {
+                let user = self.user();
+                let to = entry.peer(user).into_iter().collect();
+                out.push(Output::Tell(Signal::Typing {
+                    user,
+                    conversation,
+                    to,
+                }));
             }
             (Pending::Rights, Ok(Have::Rights(users))) => out.push(Output::Watch(users)),
             (pending, Err(code)) => self.failed(pending, code, now_ms, out),

@@ -1,0 +1,9 @@
+//! The push stage's rules: which device is woken for what (decision 20).
+//!
+//! Promises: every durable event is decided once at least, in order, and the cursor moves only
+//! over what was decided: a crash repeats a wake, with the same collapse id, and drops none.
+//! Never: anything readable in a wake.
+
+pub mod decider;
+
+pub use decider::{Config, Decider, DeviceFacts, Input, Output, UserFacts};
