@@ -342,6 +342,9 @@ impl Outbox {
         for order in orders {
             let entry = self.entries.get(order)?;
             match entry.flight {
+                // Gateways judge by the roster as it stands: what follows one's own coming in
+                // would be refused before that is placed.
+                Flight::Open { .. } if entry.row.opens() => return None,
                 Flight::Open { .. } => continue,
                 Flight::Dropping => return None,
                 Flight::Later(at) if at > now_ms => return None,

@@ -10,6 +10,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::frame::client;
 use parlour_protocol::frame::server::{About, Event, Withheld};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, StoreId};
+use parlour_protocol::kind;
 use parlour_protocol::line::Line;
 use parlour_protocol::seq::Seq;
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,17 @@ pub struct Row {
     pub made_ms: u64,
     /// What it asks for.
     pub asked: Asked,
+}
+
+impl Row {
+    /// Whether it is what makes this user a member: nothing else can be sent there before.
+    pub(crate) fn opens(&self) -> bool {
+        let kind = match &self.asked {
+            Asked::Send(send) => send.kind.as_deref(),
+            _ => None,
+        };
+        self.stage == Stage::Waiting && matches!(kind, Some(kind::CREATE | kind::JOIN))
+    }
 }
 
 /// Consecutive places that are held, with every change up to `as_of` folded in.
