@@ -100,7 +100,11 @@ pub(super) fn kinds() -> String {
         let _ = write!(page, "\n## {title}\n\n{about}\n\n");
         page += "| Kind | Where | What it says |\n|---|---|---|\n";
         for kind in KINDS.iter().filter(|kind| kind.class == class) {
-            let place = if kind.own { "with oneself" } else { "anywhere" };
+            let place = match (kind.own, class) {
+                (true, _) => "with oneself",
+                (false, Class::Membership | Class::Setting) => "groups, channels",
+                (false, _) => "anywhere",
+            };
             let _ = writeln!(page, "| `{}` | {place} | {} |", kind.name, cell(kind.about));
         }
     }
