@@ -1,5 +1,7 @@
 //! History: what the sequencer made, for ever, and how far it got.
 
+pub mod memory;
+
 use async_trait::async_trait;
 use parlour_protocol::fact::{Fact, Question};
 use parlour_protocol::id::{ConversationId, StoreId, UserId};

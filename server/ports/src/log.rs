@@ -1,5 +1,7 @@
 //! The log: one order per partition, from which everything else is made.
 
+pub mod memory;
+
 use async_trait::async_trait;
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::Record;

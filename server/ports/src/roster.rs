@@ -1,6 +1,8 @@
 //! The roster: conversations and members as they stand, inbox heads, marks, mentions. For
 //! gateways; the sequencer never reads it.
 
+pub mod memory;
+
 use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Role;

@@ -1,6 +1,8 @@
 //! Sessions: where a device is, under its node's lease; which nodes watch a channel; last seen.
 //! Soft: all of it may be lost, and nodes register again.
 
+pub mod memory;
+
 use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::node::{Incarnation, Location, NodeId};
