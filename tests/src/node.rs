@@ -217,7 +217,7 @@ impl Node {
         self.http()
             .post(
                 "/v1/accounts",
-                &serde_json::json!({"name": name, "password": format!("password of {name}")}),
+                &serde_json::json!({"name": name, "password": format!("password of {}", name.to_lowercase())}),
             )
             .await
             .ok()
@@ -228,7 +228,7 @@ impl Node {
         self.http()
             .post(
                 "/v1/login",
-                &serde_json::json!({"name": name, "password": format!("password of {name}")}),
+                &serde_json::json!({"name": name, "password": format!("password of {}", name.to_lowercase())}),
             )
             .await
             .ok()

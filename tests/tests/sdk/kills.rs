@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::{connect, person, sign_up, soon, text, until};
 
 /// One address for a node that comes back on another port each time.
-async fn gate(node: &Node) -> (String, Arc<Mutex<String>>) {
+pub(crate) async fn gate(node: &Node) -> (String, Arc<Mutex<String>>) {
     let bare = |url: &str| url.trim_start_matches("http://").to_owned();
     let target = Arc::new(Mutex::new(bare(&node.url)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -30,7 +30,7 @@ async fn gate(node: &Node) -> (String, Arc<Mutex<String>>) {
     (url, target)
 }
 
-async fn said(client: &Client, group: ConversationId) -> Vec<String> {
+pub(crate) async fn said(client: &Client, group: ConversationId) -> Vec<String> {
     client
         .with(move |core| {
             let timeline = core.timeline(group, None, 10_000);

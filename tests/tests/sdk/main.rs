@@ -5,6 +5,8 @@ mod groups;
 mod history;
 mod kills;
 mod people;
+mod restored;
+mod tls;
 
 use std::time::Duration;
 

@@ -115,7 +115,13 @@ fn values(text: &str, at: usize) -> Vec<Value> {
 }
 
 /// Whether a value fits a pattern; else where it does not.
-fn fits(shell: &mut Shell, at: usize, pattern: &Value, value: &Value, path: &str) -> Result<(), String> {
+fn fits(
+    shell: &mut Shell,
+    at: usize,
+    pattern: &Value,
+    value: &Value,
+    path: &str,
+) -> Result<(), String> {
     match (pattern, value) {
         (Value::String(p), _) if p == "…" => Ok(()),
         (Value::String(p), _) if p.starts_with('$') => {
@@ -152,7 +158,9 @@ fn websocat() -> Option<PathBuf> {
         return None;
     }
     eprintln!("this machine has no websocat: a stand-in of this workspace speaks in its place");
-    build("parlour-tests", "websocat").parent().map(Path::to_owned)
+    build("parlour-tests", "websocat")
+        .parent()
+        .map(Path::to_owned)
 }
 
 #[tokio::test]
@@ -184,5 +192,8 @@ async fn the_page_says_what_the_server_does() {
             }
         }
     }
-    assert!(runs > 10 && checked > 15, "{runs} blocks were run, {checked} values checked");
+    assert!(
+        runs > 10 && checked > 15,
+        "{runs} blocks were run, {checked} values checked"
+    );
 }

@@ -1,0 +1,66 @@
+//! TLS with a certificate of one's own, for HTTP and for the socket.
+
+use std::process::Command;
+
+use parlour_sdk::{Client, Config, Endpoint, Error, Http, Store};
+use parlour_tests::Node;
+
+use crate::{place, soon, text};
+
+#[tokio::test]
+async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let made = Command::new("openssl")
+        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
+        .args(["-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
+        // Neither an authority nor anything else: a server's certificate alone.
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    let text_of = |p: &std::path::Path| p.display().to_string();
+    let node = Node::with(&["--tls-cert", &text_of(&cert), "--tls-key", &text_of(&key)]);
+
+    let stranger = Endpoint::new(&node.url).unwrap();
+    let refused = Http::new(&stranger)
+        .log_in("ada", "password of ada", "x")
+        .await;
+    assert!(
+        matches!(refused, Err(Error::Unreachable { .. })),
+        "{refused:?}"
+    );
+
+    let endpoint = Endpoint::with_roots(&node.url, std::slice::from_ref(&cert)).unwrap();
+    let request = parlour_protocol::http::SignUp {
+        name: "ada".to_owned(),
+        password: parlour_protocol::frame::client::Token("password of ada".to_owned()),
+        display: None,
+        invitation: None,
+        device_name: String::new(),
+    };
+    let session = Http::new(&endpoint).sign_up(&request).await.unwrap();
+    let client = Client::connect(Config::new(endpoint, session, Store::Memory))
+        .await
+        .unwrap();
+    soon(client.live()).await.unwrap();
+    let group = client.create_group("g", &[]).await.unwrap().conversation;
+    place(&client, text(group, "over TLS")).await;
+
+    let nowhere = Endpoint::with_roots(&node.url, &[dir.path().join("no.pem")]);
+    assert!(
+        matches!(nowhere, Err(Error::Certificate { .. })),
+        "{nowhere:?}"
+    );
+    let no_certificate = Endpoint::with_roots(&node.url, std::slice::from_ref(&key));
+    assert!(matches!(no_certificate, Err(Error::Certificate { .. })));
+}
