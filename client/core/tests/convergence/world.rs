@@ -1,6 +1,6 @@
 //! Devices with their disks and sockets, and what may befall them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlour_client_core::saved::{Op, Restored, Ticket};
 use parlour_client_core::{
@@ -49,6 +49,8 @@ pub(crate) struct Device {
     pub(crate) upward: VecDeque<Frame>,
     pub(crate) requests: Vec<MessageId>,
     pub(crate) ended: BTreeMap<MessageId, Ended>,
+    /// Places told of, over all its lives.
+    pub(crate) told: BTreeSet<Seq>,
     pub(crate) lives: u8,
 }
 
@@ -74,7 +76,11 @@ impl World {
                 );
                 settings.fetch = fetch;
                 settings.page_events = 1 + dice.roll(8) as u32;
-                settings.held_max = 10_000;
+                settings.held_max = if dice.one_in(2) {
+                    10_000
+                } else {
+                    8 + dice.roll(40) as usize
+                };
                 let seed = [i as u8 + 1; 32];
                 Device {
                     client: Client::new(settings.clone(), seed),
@@ -87,6 +93,7 @@ impl World {
                     upward: VecDeque::new(),
                     requests: Vec::new(),
                     ended: BTreeMap::new(),
+                    told: BTreeSet::new(),
                     lives: 1,
                 }
             })
@@ -128,6 +135,9 @@ impl World {
                     if let Some(before) = d.ended.insert(id, how.clone()) {
                         assert_eq!(before, how, "two outcomes of one request");
                     }
+                }
+                Output::Update(Update::Event { event, .. }) => {
+                    d.told.insert(event.seq);
                 }
                 Output::Update(_) => {}
             }
