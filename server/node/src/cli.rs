@@ -129,7 +129,9 @@ impl Serve {
         }
         for set in &self.set {
             let (key, text) = set.split_once('=').with_context(|| {
-                format!("--set {set}: write it as SECTION.KEY=VALUE, such as http.listen=127.0.0.1:0")
+                format!(
+                    "--set {set}: write it as SECTION.KEY=VALUE, such as http.listen=127.0.0.1:0"
+                )
             })?;
             flags.push(Given {
                 key: key.trim().to_owned(),
@@ -149,7 +151,10 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// The configuration, or all that is wrong with it.
 fn load(file: Option<&std::path::Path>, flags: Vec<Given>) -> anyhow::Result<Config> {
     config::load(file, environment(), flags).map_err(|problems| {
-        anyhow::anyhow!("the configuration is not right:\n  {}", problems.0.join("\n  "))
+        anyhow::anyhow!(
+            "the configuration is not right:\n  {}",
+            problems.0.join("\n  ")
+        )
     })
 }
 

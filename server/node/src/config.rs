@@ -196,13 +196,19 @@ fn read_file(path: &Path, text: &str, known: &[String], set: &mut Set, wrong: &m
     let file: Table = match toml::from_str(text) {
         Ok(table) => table,
         Err(e) => {
-            wrong.push(format!("{from}: this is not TOML: {}", e.to_string().trim_end()));
+            wrong.push(format!(
+                "{from}: this is not TOML: {}",
+                e.to_string().trim_end()
+            ));
             return;
         }
     };
     for (section, inside) in file {
         let Value::Table(inside) = inside else {
-            let near = nearest(&section, known.iter().filter_map(|k| Some(k.split_once('.')?.1)));
+            let near = nearest(
+                &section,
+                known.iter().filter_map(|k| Some(k.split_once('.')?.1)),
+            );
             let full = near.and_then(|n| known.iter().find(|k| k.ends_with(&format!(".{n}"))));
             wrong.push(unknown(&from, "key", &section, full.cloned()));
             continue;
@@ -379,19 +385,31 @@ fn together(config: &Config) -> Vec<String> {
         );
     }
     for (key, value, most) in [
-        ("session.revocations_ms", config.session.revocations_ms, 2_000),
-        ("accounts.token_cache_ms", config.accounts.token_cache_ms, 2_000),
+        (
+            "session.revocations_ms",
+            config.session.revocations_ms,
+            2_000,
+        ),
+        (
+            "accounts.token_cache_ms",
+            config.accounts.token_cache_ms,
+            2_000,
+        ),
     ] {
         if value > most {
-            wrong.push(format!("{key}: at most {most}, so that a revoked device is out within 5 s"));
+            wrong.push(format!(
+                "{key}: at most {most}, so that a revoked device is out within 5 s"
+            ));
         }
     }
     for (key, value) in [
-        ("limits.client_frame_bytes", config.limits.client_frame_bytes),
+        (
+            "limits.client_frame_bytes",
+            config.limits.client_frame_bytes,
+        ),
         ("limits.outbound_frames", config.limits.outbound_frames),
         ("session.mailbox_frames", config.session.mailbox_frames),
         ("router.batch_records", config.router.batch_records),
-        ("push.batch_records", config.push.batch_records),
     ] {
         if value == 0 {
             wrong.push(format!("{key}: must be above 0"));
@@ -405,7 +423,9 @@ pub fn count(file: &Path) -> usize {
     std::fs::read_to_string(file)
         .ok()
         .and_then(|t| toml::from_str::<Table>(&t).ok())
-        .map_or(0, |t| t.values().filter_map(Value::as_table).map(Table::len).sum())
+        .map_or(0, |t| {
+            t.values().filter_map(Value::as_table).map(Table::len).sum()
+        })
 }
 
 /// A sample with every key, its meaning and its default.

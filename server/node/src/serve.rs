@@ -144,7 +144,9 @@ fn announce(config: &Config, at: SocketAddr, tls: bool, data: &Path, token: Opti
     if config.telemetry.format == LogFormat::Json {
         tracing::info!(url, data = %data.display(), "listening");
         if open {
-            tracing::warn!("listening beyond loopback without TLS: passwords can be read on the way");
+            tracing::warn!(
+                "listening beyond loopback without TLS: passwords can be read on the way"
+            );
         }
         return;
     }
@@ -164,7 +166,10 @@ fn announce(config: &Config, at: SocketAddr, tls: bool, data: &Path, token: Opti
         ),
     });
     if let Some(path) = token {
-        said.push_str(&format!("The administrator's token is in {}.\n", path.display()));
+        said.push_str(&format!(
+            "The administrator's token is in {}.\n",
+            path.display()
+        ));
     }
     if open {
         said.push_str(

@@ -68,9 +68,10 @@ pub async fn allow(accounts: &dyn Accounts, token: &Token) -> Result<(), Error> 
     } else {
         Err(Error::Broken {
             what: "accounts",
-            why: "the administrator's token was revoked once and cannot come back: set another, or \
+            why:
+                "the administrator's token was revoked once and cannot come back: set another, or \
                   remove the file admin.token to have one made"
-                .to_owned(),
+                    .to_owned(),
         })
     }
 }

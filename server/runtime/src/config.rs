@@ -169,13 +169,14 @@ crate::section! {
     /// Sessions: the node's lease, and what its loop does.
     pub struct Session {
         /// For how long a lease holds. A node that did not renew it is given up by the others.
-        lease_ms: u64 = 10_000;
+        lease_ms: u64 = 15_000;
         /// How often the lease is renewed.
-        renew_ms: u64 = 3_000;
+        renew_ms: u64 = 4_000;
         /// How often revocations are asked for. At most 2000.
         revocations_ms: u64 = 2_000;
-        /// Frames that wait for one connection's task. Beyond it the session is marked behind.
-        mailbox_frames: u64 = 256;
+        /// What may wait for one connection's task. Beyond it the connection is closed (4501): the
+        /// client comes back and syncs.
+        mailbox_frames: u64 = 2_048;
     }
 }
 
@@ -185,9 +186,7 @@ crate::section! {
         /// Whether wakes are decided at all.
         enabled: bool = true;
         /// How long after an event a wake is decided: later than a node's lease can outlive it.
-        delay_ms: u64 = 15_000;
-        /// Records taken from the log in one batch.
-        batch_records: u64 = 512;
+        delay_ms: u64 = 20_000;
     }
 }
 

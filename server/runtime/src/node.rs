@@ -1,6 +1,7 @@
 //! What every part of a running node shares: configuration, ports, verifier, and how it is.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parlour_protocol::id::DeviceId;
@@ -14,9 +15,9 @@ use crate::config::Config;
 use crate::drain::Drain;
 use crate::password::Pool;
 use crate::ports::Ports;
-use crate::session;
 use crate::telemetry::{self, Metrics};
 use crate::tokens::Verifier;
+use crate::{push, session};
 
 /// A running node. One for a process; shared by every task.
 pub struct Node {
@@ -36,12 +37,15 @@ pub struct Node {
     pub attempts: Attempts,
     /// Sends over HTTP by device.
     pub sends: Sends,
+    /// When something last came from each device.
+    pub heard: push::Heard,
     /// The node's own loop.
     pub sessions: session::Handle,
     /// What `/metrics` shows.
     pub metrics: Metrics,
     stopped: Mutex<BTreeMap<Partition, String>>,
     leased: watch::Sender<bool>,
+    full: AtomicBool,
 }
 
 impl Node {
@@ -58,11 +62,13 @@ impl Node {
             passwords: Pool::start(size(accounts.hash_threads), size(accounts.hash_queue))?,
             attempts: Attempts::new(accounts.attempts_burst, accounts.attempts_per_min),
             sends: Sends::new(config.limits.sends_burst, config.limits.sends_per_min),
+            heard: push::Heard::default(),
             sessions: session::Handle::new(),
             metrics: Metrics::install(),
             drain: Drain::new(),
             stopped: Mutex::new(BTreeMap::new()),
             leased: watch::Sender::new(false),
+            full: AtomicBool::new(false),
             config,
             ports,
         }))
@@ -73,6 +79,24 @@ impl Node {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
         stopped.insert(partition, remedy);
         metrics::gauge!(telemetry::ROUTER_STOPPED).set(stopped.len() as f64);
+    }
+
+    /// Whether the store last said that it has no room.
+    pub fn set_full(&self, full: bool) {
+        if self.full.swap(full, Ordering::Relaxed) != full {
+            metrics::gauge!(telemetry::STORE_FULL).set(f64::from(u8::from(full)));
+            if full {
+                tracing::error!("the store has no room left: sends are refused until it has");
+            } else {
+                tracing::info!("the store has room again");
+            }
+        }
+    }
+
+    /// Whether the store has no room: nothing new is put into the log then, so that it can be
+    /// refused as retryable. What is in the log already waits for room.
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
     }
 
     /// Whether the node holds its lease.

@@ -4,6 +4,7 @@
 //! then is one batch. Never here: what must come before what. That is
 //! [`parlour_engine::router`]'s.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,9 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use parlour_engine::router::{self as engine, Bounds, Call, Found, Input, Output, Placed};
 use parlour_ports::Error;
 use parlour_ports::history::Cursor;
+use parlour_protocol::bytes::Bytes;
 use parlour_protocol::position::{Partition, Position};
+use parlour_protocol::record::Record;
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -24,8 +27,15 @@ use crate::{drain::Fatal, telemetry};
 /// Inputs from other tasks that wait for a partition's loop. Beyond it the sender waits.
 const COMMANDS: usize = 64;
 
-/// What push is told: durable events, and up to where they are all.
-pub type News = (Vec<Placed>, Position);
+/// What push is told.
+pub struct News {
+    /// Durable events, in order.
+    pub events: Vec<Placed>,
+    /// Up to where they are all.
+    pub up_to: Position,
+    /// The hash of the record there: what a cursor keeps beside its position.
+    pub hash: Bytes,
+}
 
 /// Speaks to a partition's loop.
 #[derive(Clone)]
@@ -58,6 +68,7 @@ pub fn start(node: &Arc<Node>, partition: Partition, push: Option<mpsc::Sender<N
         wake_ms: None,
         push,
         out: Vec::new(),
+        read: VecDeque::new(),
         ended: false,
     };
     node.drain.stage("router", this.run(receiver));
@@ -73,6 +84,8 @@ struct Loop {
     wake_ms: Option<u64>,
     push: Option<mpsc::Sender<News>>,
     out: Vec<Output>,
+    /// Records that were read and are not placed yet, for push.
+    read: VecDeque<(Position, Record)>,
     ended: bool,
 }
 
@@ -106,6 +119,9 @@ impl Loop {
     }
 
     async fn give(&mut self, input: Input) {
+        if let (Input::Records { records, .. }, true) = (&input, self.push.is_some()) {
+            self.read.extend(records.iter().cloned());
+        }
         let mut out = std::mem::take(&mut self.out);
         self.machine.handle(clock::now_ms(), input, &mut out);
         for output in out.drain(..) {
@@ -156,12 +172,18 @@ impl Loop {
                 let facts = ports.history.facts(as_of, questions).await?;
                 Ok(Input::Facts { call, facts })
             }),
-            Output::Store { call, rows } => self.call("history", call, async move {
-                metrics::histogram!(telemetry::STORE_ROWS).record(rows.len() as f64);
-                let began = Instant::now();
-                ports.history.append(partition, rows).await?;
-                metrics::histogram!(telemetry::STORE_SECONDS).record(began.elapsed().as_secs_f64());
-                Ok(Input::Stored { call })
+            Output::Store { call, rows } => self.call("history", call, {
+                let node = self.node.clone();
+                async move {
+                    metrics::histogram!(telemetry::STORE_ROWS).record(rows.len() as f64);
+                    let began = Instant::now();
+                    let stored = ports.history.append(partition, rows).await;
+                    node.set_full(matches!(stored, Err(Error::Full { .. })));
+                    stored?;
+                    metrics::histogram!(telemetry::STORE_SECONDS)
+                        .record(began.elapsed().as_secs_f64());
+                    Ok(Input::Stored { call })
+                }
             }),
             Output::Locate {
                 call,
@@ -195,9 +217,15 @@ impl Loop {
                 }
             }
             Output::Placed { events, up_to } => {
-                if let Some(push) = &self.push {
+                let hash = self.hash(up_to);
+                if let (Some(push), Some(hash)) = (&self.push, hash) {
                     // A push stage that is behind holds the router back: it must see everything.
-                    let _ = push.send((events, up_to)).await;
+                    let news = News {
+                        events,
+                        up_to,
+                        hash,
+                    };
+                    let _ = push.send(news).await;
                 }
             }
             Output::WakeAt { at_ms } => {
@@ -221,6 +249,16 @@ impl Loop {
                 self.ended = true;
             }
         }
+    }
+
+    /// The hash of the record at a place; those before it are forgotten.
+    fn hash(&mut self, at: Position) -> Option<Bytes> {
+        while let Some((position, record)) = self.read.pop_front() {
+            if position == at {
+                return Some(record.hash());
+            }
+        }
+        None
     }
 
     /// Runs a call; one that failed is told so, and the machine repeats it.

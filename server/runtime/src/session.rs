@@ -11,17 +11,17 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use parlour_engine::session::{Config, Input, Node as Machine, Output, What};
+use parlour_engine::session::{Config, Input, Node as Machine, Output};
 use parlour_ports::Error;
 use parlour_ports::sessions::Moved;
 use parlour_protocol::id::{ConversationId, DeviceId, UserId};
 use parlour_protocol::kind::{HistoryRule, Shape};
-use parlour_protocol::node::{Location, Signal};
+use parlour_protocol::node::{Incarnation, Location, Signal};
 use parlour_protocol::row::Interval;
 use tokio::sync::{broadcast, mpsc};
 
-pub use command::Handle;
 pub(crate) use command::Command;
+pub use command::Handle;
 
 use crate::gateway::mailbox::{Letter, Mailboxes};
 use crate::node::Node;
@@ -33,6 +33,8 @@ use crate::{clock, drain::Fatal, telemetry};
 const BATCH: usize = 256;
 /// Conversations read at once.
 const INBOX: usize = 500;
+/// How long to wait before a read that failed is made again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Revocations read at once.
 const REVOCATIONS: usize = 1_000;
 
@@ -54,7 +56,7 @@ pub fn start(node: &Arc<Node>) {
     };
     let this = Loop {
         ports: node.ports.clone(),
-        machine: Machine::new(config, u64::from_be_bytes(clock::random())),
+        machine: Machine::new(config, Incarnation(clock::now_ms())),
         mailboxes: Mailboxes::default(),
         calls: FuturesUnordered::new(),
         wake_ms: None,
@@ -63,7 +65,8 @@ pub fn start(node: &Arc<Node>) {
         node: node.clone(),
     };
     let changes = node.ports.sessions.changes();
-    node.drain.stage("session", this.run(commands, relay, changes));
+    node.drain
+        .stage("session", this.run(commands, relay, changes));
 }
 
 struct Loop {
@@ -88,17 +91,17 @@ impl Loop {
         let stopped = self.node.drain.stopped();
         let mut upkeep = tokio::time::interval(Duration::from_secs(5));
         upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.handle(Input::Start);
+        self.handle(Input::Start).await;
         loop {
             let wake = self.wake_ms;
             tokio::select! {
-                Some(command) = commands.recv() => self.command(command),
-                Some(signals) = relay.recv() => self.signals(signals, &mut relay),
-                Some(input) = self.calls.next() => self.called(input),
-                moved = changes.recv() => self.moved(moved, &mut changes),
+                Some(command) = commands.recv() => self.command(command).await,
+                Some(signals) = relay.recv() => self.signals(signals, &mut relay).await,
+                Some(input) = self.calls.next() => self.called(input).await,
+                moved = changes.recv() => self.moved(moved, &mut changes).await,
                 () = until(wake) => {
                     self.wake_ms = None;
-                    self.handle(Input::Tick);
+                    self.handle(Input::Tick).await;
                 }
                 _ = upkeep.tick() => self.upkeep(),
                 () = stopped.cancelled() => break,
@@ -106,12 +109,12 @@ impl Loop {
         }
         // Gone by its own will: the others need not wait for the lease to lapse.
         while let Ok(command) = commands.try_recv() {
-            self.command(command);
+            self.command(command).await;
         }
         while self.calls.next().await.is_some() {}
     }
 
-    fn command(&mut self, command: Command) {
+    async fn command(&mut self, command: Command) {
         match command {
             Command::Join {
                 session,
@@ -124,24 +127,28 @@ impl Loop {
                     session,
                     user,
                     device,
-                });
+                })
+                .await;
             }
             Command::Focus {
                 session,
                 conversation,
-            } => self.handle(Input::Focus {
-                session,
-                conversation,
-            }),
-            Command::Watch { session, users } => self.handle(Input::Watch { session, users }),
+            } => {
+                self.handle(Input::Focus {
+                    session,
+                    conversation,
+                })
+                .await
+            }
+            Command::Watch { session, users } => self.handle(Input::Watch { session, users }).await,
             Command::Left { session } => {
-                self.handle(Input::Left { session });
+                self.handle(Input::Left { session }).await;
                 self.mailboxes.remove(session);
             }
         }
     }
 
-    fn signals(&mut self, mut signals: Vec<Signal>, relay: &mut mpsc::Receiver<Vec<Signal>>) {
+    async fn signals(&mut self, mut signals: Vec<Signal>, relay: &mut mpsc::Receiver<Vec<Signal>>) {
         // What has come meanwhile is taken along.
         while signals.len() < BATCH
             && let Ok(more) = relay.try_recv()
@@ -153,10 +160,10 @@ impl Loop {
                 self.node.verifier.forget(devices);
             }
         }
-        self.handle(Input::Signals(signals));
+        self.handle(Input::Signals(signals)).await;
     }
 
-    fn moved(
+    async fn moved(
         &mut self,
         first: Result<Moved, broadcast::error::RecvError>,
         changes: &mut broadcast::Receiver<Moved>,
@@ -165,11 +172,11 @@ impl Loop {
         let mut next = Some(first);
         while let Some(moved) = next.take() {
             match moved {
-                Ok(Moved::Presence { user, online }) => users.push((user, online)),
+                Ok(Moved::Presence { user, .. }) => users.push(user),
                 Ok(Moved::Route(_)) => {}
                 Ok(Moved::Broken) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                    self.handle(Input::Moved(std::mem::take(&mut users)));
-                    self.handle(Input::RoutesBroken);
+                    self.handle(Input::Moved(std::mem::take(&mut users))).await;
+                    self.handle(Input::Broken).await;
                 }
                 Err(broadcast::error::RecvError::Closed) => {
                     // A session store that ended: the process does too.
@@ -190,22 +197,22 @@ impl Loop {
             }
         }
         if !users.is_empty() {
-            self.handle(Input::Moved(users));
+            self.handle(Input::Moved(users)).await;
         }
     }
 
-    fn called(&mut self, input: Input) {
+    async fn called(&mut self, input: Input) {
         match &input {
             Input::Leased { ok } => self.node.set_leased(*ok),
             Input::LeaseFailed => self.node.set_leased(false),
-            Input::Revocations { listed } => {
+            Input::Revocations(listed) => {
                 self.revoked_ms = clock::now_ms();
                 let devices: Vec<DeviceId> = listed.iter().map(|(_, device)| *device).collect();
                 self.node.verifier.forget(&devices);
             }
             _ => {}
         }
-        self.handle(input);
+        self.handle(input).await;
     }
 
     fn upkeep(&self) {
@@ -214,17 +221,18 @@ impl Loop {
         self.node.metrics.upkeep();
     }
 
-    fn handle(&mut self, input: Input) {
+    async fn handle(&mut self, input: Input) {
         let mut out = std::mem::take(&mut self.out);
         let random = u64::from_be_bytes(clock::random());
-        self.machine.handle(clock::now_ms(), input, random, &mut out);
+        self.machine
+            .handle(clock::now_ms(), input, random, &mut out);
         for output in out.drain(..) {
-            self.execute(output);
+            self.execute(output).await;
         }
         self.out = out;
     }
 
-    fn execute(&mut self, output: Output) {
+    async fn execute(&mut self, output: Output) {
         let ports = self.ports.clone();
         let id = self.node.id;
         match output {
@@ -255,57 +263,40 @@ impl Loop {
                 channel,
                 on,
                 incarnation,
-            } => self.call(async move {
+            } => {
+                // Before whatever comes after it, so it is waited for. One that failed is made
+                // again beside the loop: until then the channel's heads say what was missed.
                 let done = ports.sessions.interest(id, incarnation, channel, on).await;
-                heard(done);
-                Input::Tick
-            }),
+                if heard(done).is_none() {
+                    self.call(async move {
+                        loop {
+                            tokio::time::sleep(AGAIN).await;
+                            let done = ports.sessions.interest(id, incarnation, channel, on).await;
+                            if heard(done).is_some() {
+                                return Input::Tick;
+                            }
+                        }
+                    });
+                }
+            }
             Output::ReadChannels { user } => self.call(async move {
                 match channels(&ports, user).await {
                     Ok(channels) => Input::Channels { user, channels },
                     Err(error) => {
                         failed(&error);
-                        Input::Failed {
-                            what: What::Channels { user },
-                        }
+                        tokio::time::sleep(AGAIN).await;
+                        Input::ChannelsFailed { user }
                     }
                 }
             }),
-            Output::ReadIntervals { channel, user } => self.call(async move {
-                match intervals(&ports, channel, user).await {
-                    Ok((intervals, history)) => Input::Intervals {
-                        channel,
-                        user,
-                        intervals,
-                        history,
-                    },
-                    Err(error) => {
-                        failed(&error);
-                        Input::Failed {
-                            what: What::Intervals { channel, user },
-                        }
-                    }
-                }
-            }),
-            Output::ReadPresence { users } => self.call(async move {
-                match ports.sessions.presence(users.clone()).await {
-                    Ok(users) => Input::Presence { users },
-                    Err(error) => {
-                        failed(&error);
-                        Input::Failed {
-                            what: What::Presence { users },
-                        }
-                    }
-                }
+            Output::ReadPresence(users) => self.call(async move {
+                // What could not be read is read with the next change.
+                let read = heard(ports.sessions.presence(users).await);
+                read.map_or(Input::Tick, Input::Presence)
             }),
             Output::ReadRevoked { after } => self.call(async move {
-                match ports.accounts.revoked(after, REVOCATIONS).await {
-                    Ok(listed) => Input::Revocations { listed },
-                    Err(error) => {
-                        failed(&error);
-                        Input::Failed { what: What::Revoked }
-                    }
-                }
+                let read = heard(ports.accounts.revoked(after, REVOCATIONS).await);
+                read.map_or(Input::Tick, Input::Revocations)
             }),
             Output::Ready { session } => self.mailboxes.put(session, Letter::Ready),
             Output::Give { session, given } => self.mailboxes.put(session, Letter::Given(given)),
@@ -360,16 +351,4 @@ async fn channels(ports: &Ports, user: UserId) -> Result<Vec<Channel>, Error> {
             return Ok(found);
         }
     }
-}
-
-/// A user's memberships in a channel, and its rule.
-async fn intervals(
-    ports: &Ports,
-    channel: ConversationId,
-    user: UserId,
-) -> Result<(Vec<Interval>, HistoryRule), Error> {
-    let standing = ports.roster.standing(channel).await?;
-    let intervals = ports.history.intervals(channel, user).await?;
-    // Of a channel that is not there nothing is shown: no memberships, the stricter rule.
-    Ok((intervals, standing.map_or(HistoryRule::FromJoin, |s| s.history)))
 }

@@ -54,7 +54,7 @@ metrics_table! {
     FRAMES_IN "parlour_frames_in_total" Counter "Frames from clients.";
     FRAMES_OUT "parlour_frames_out_total" Counter "Frames to clients.";
     BYTES_OUT "parlour_bytes_out_total" Counter "Bytes of frames to clients.";
-    MAILBOX_FULL "parlour_session_mailbox_full_total" Counter "Signals that found a session's mailbox full: the session is marked behind and syncs.";
+    MAILBOX_FULL "parlour_session_mailbox_full_total" Counter "What found a session's mailbox full: the connection was closed with 4501.";
     HTTP_SECONDS "parlour_http_seconds" Seconds "HTTP requests, by route and status.";
     HASH_REFUSED "parlour_password_hash_refused_total" Counter "Passwords that found the hashing queue full; answered 1005.";
     ATTEMPTS_REFUSED "parlour_login_attempts_refused_total" Counter "Sign-ups and log-ins beyond an address's allowance; answered 1003.";
@@ -63,6 +63,7 @@ metrics_table! {
     ROUTER_BATCH "parlour_router_batch_records" Numbers "Records in one batch of the router.";
     STORE_SECONDS "parlour_store_seconds" Seconds "Durable writes of history.";
     STORE_ROWS "parlour_store_rows" Numbers "Rows in one durable write.";
+    STORE_FULL "parlour_store_full" Gauge "1 while the store has no room: sends are refused as retryable, and reading goes on.";
     PORT_FAILED "parlour_port_failed_total" Counter "Calls to a port that failed and are repeated, by port.";
     ROUTER_STOPPED "parlour_router_partitions_stopped" Gauge "Partitions that stopped and need a person; the log says the remedy.";
     PLACED_SECONDS "parlour_placed_seconds" Seconds "From a gateway's append to the news of the place at that gateway.";

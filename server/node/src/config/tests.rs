@@ -24,7 +24,9 @@ fn env(list: &[(&str, &str)]) -> std::vec::IntoIter<(String, String)> {
 
 fn problems(text: &str) -> String {
     let (dir, path) = file(text);
-    let said = load(Some(&path), env(&[]), Vec::new()).unwrap_err().to_string();
+    let said = load(Some(&path), env(&[]), Vec::new())
+        .unwrap_err()
+        .to_string();
     said.replace(&dir.path().display().to_string(), "DIR")
 }
 
@@ -40,7 +42,10 @@ fn the_sample_says_every_default() {
         .collect::<Vec<_>>()
         .join("\n");
     let (_dir, path) = file(&live);
-    assert_eq!(load(Some(&path), env(&[]), Vec::new()).unwrap(), Config::default());
+    assert_eq!(
+        load(Some(&path), env(&[]), Vec::new()).unwrap(),
+        Config::default()
+    );
     for full in known(&parts()) {
         let key = full.split_once('.').unwrap().1;
         assert!(live.contains(key), "{full} is missing");
@@ -64,7 +69,11 @@ fn a_flag_goes_over_a_variable_and_that_over_the_file() {
     let (_dir, path) = file("[http]\nlisten = \"127.0.0.1:1\"\nupgrade_ms = 1\nplaced_ms = 1\n");
     let config = load(
         Some(&path),
-        env(&[("PARLOUR_HTTP_LISTEN", "127.0.0.1:2"), ("PARLOUR_HTTP_UPGRADE_MS", "2"), ("HOME", "/")]),
+        env(&[
+            ("PARLOUR_HTTP_LISTEN", "127.0.0.1:2"),
+            ("PARLOUR_HTTP_UPGRADE_MS", "2"),
+            ("HOME", "/"),
+        ]),
         vec![given("http.listen", "127.0.0.1:3")],
     )
     .unwrap();
@@ -96,17 +105,29 @@ fn an_unknown_key_names_the_nearest() {
 fn a_value_of_the_wrong_type_is_named_with_its_place() {
     let said = problems("[http]\nupgrade_ms = \"soon\"\n[accounts]\nsign_up = \"maybe\"\n");
     let lines: Vec<_> = said.lines().collect();
-    assert!(lines[0].starts_with("DIR/parlour.toml: http.upgrade_ms: "), "{said}");
-    assert!(lines[1].starts_with("DIR/parlour.toml: accounts.sign_up: "), "{said}");
+    assert!(
+        lines[0].starts_with("DIR/parlour.toml: http.upgrade_ms: "),
+        "{said}"
+    );
+    assert!(
+        lines[1].starts_with("DIR/parlour.toml: accounts.sign_up: "),
+        "{said}"
+    );
     assert!(said.contains("invitation"), "{said}");
     let said = load(None, env(&[]), vec![given("limits.devices", "ten")]).unwrap_err();
-    assert_eq!(said.to_string(), "--set: limits.devices: `ten` is no whole number");
+    assert_eq!(
+        said.to_string(),
+        "--set: limits.devices: `ten` is no whole number"
+    );
 }
 
 #[test]
 fn a_mode_of_a_later_version_is_a_plain_sentence() {
     let said = problems("[node]\nlog = \"kafka\"\n");
-    assert!(said.contains("node.log") && said.contains("embedded"), "{said}");
+    assert!(
+        said.contains("node.log") && said.contains("embedded"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -114,7 +135,10 @@ fn a_secret_comes_from_a_file_and_is_never_shown() {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("token");
     std::fs::write(&secret, "canary-7f3a\n").unwrap();
-    let text = format!("[accounts]\nadmin_token_file = {:?}\n", secret.display().to_string());
+    let text = format!(
+        "[accounts]\nadmin_token_file = {:?}\n",
+        secret.display().to_string()
+    );
     let (_dir, path) = file(&text);
     let config = load(Some(&path), env(&[]), Vec::new()).unwrap();
     assert_eq!(config.accounts.admin_token.0, "canary-7f3a");
@@ -133,9 +157,15 @@ fn a_secret_comes_from_a_file_and_is_never_shown() {
 fn a_list_can_be_given_as_text() {
     let config = load(
         None,
-        env(&[("PARLOUR_HTTP_ORIGINS", "https://a.example, https://b.example")]),
+        env(&[(
+            "PARLOUR_HTTP_ORIGINS",
+            "https://a.example, https://b.example",
+        )]),
         Vec::new(),
     )
     .unwrap();
-    assert_eq!(config.http.origins, ["https://a.example", "https://b.example"]);
+    assert_eq!(
+        config.http.origins,
+        ["https://a.example", "https://b.example"]
+    );
 }

@@ -55,18 +55,15 @@ pub async fn get(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> R
         .map_err(|e| code("gateway", &e))
 }
 
-async fn answer(
-    ports: &Ports,
-    user: UserId,
-    device: DeviceId,
-    need: Need,
-) -> Result<Have, Error> {
+async fn answer(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Result<Have, Error> {
     Ok(match need {
         Need::Admit {
             conversation,
             peer,
             lists,
-        } => Have::Admit(Box::new(admit(ports, user, conversation, peer, lists).await?)),
+        } => Have::Admit(Box::new(
+            admit(ports, user, conversation, peer, lists).await?,
+        )),
         Need::Inbox { after } => {
             let page = ports.roster.inbox(user, after, INBOX).await?;
             Have::Inbox(page.into_iter().map(entry).collect())
@@ -188,7 +185,9 @@ async fn history(ports: &Ports, user: UserId, need: Need) -> Result<Option<Box<H
         more: false,
     };
     let Some(since) = changes_since else {
-        let range = store.range(conversation, after, before, newest, limit).await?;
+        let range = store
+            .range(conversation, after, before, newest, limit)
+            .await?;
         got.as_of = range.as_of;
         got.events = range.events;
         got.changes = range.changes;
@@ -196,7 +195,10 @@ async fn history(ports: &Ports, user: UserId, need: Need) -> Result<Option<Box<H
         return Ok(Some(Box::new(got)));
     };
     // The head first: every change up to it is then in what follows.
-    got.as_of = store.range(conversation, after, before, false, 0).await?.as_of;
+    got.as_of = store
+        .range(conversation, after, before, false, 0)
+        .await?
+        .as_of;
     let mut targets = store
         .changed(conversation, since, after, before, limit.saturating_add(1))
         .await?;

@@ -1,10 +1,10 @@
-//! What a node's loop hands to its connections: a bounded queue for each. One that is full loses
-//! what does not fit, and its session is told that it is behind: it syncs, and misses nothing.
+//! What a node's loop hands to its connections: a bounded queue for each. Nothing is dropped: a
+//! connection whose queue is full is closed (4501), comes back, and syncs.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use parlour_engine::gateway::Given;
 use parlour_protocol::error::Code;
@@ -20,13 +20,10 @@ pub enum Letter {
     Ready,
     /// Something for it.
     Given(Given),
-    /// Letters were lost.
-    Behind,
 }
 
 #[derive(Default)]
 struct Flags {
-    behind: AtomicBool,
     code: AtomicU16,
     closing: CancellationToken,
 }
@@ -64,7 +61,7 @@ impl Mailbox {
     fn put(&self, letter: Letter) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.letters.try_send(letter) {
             metrics::counter!(telemetry::MAILBOX_FULL).increment(1);
-            self.flags.behind.store(true, Ordering::Release);
+            self.close(Code::SLOW_READER);
         }
     }
 
@@ -77,10 +74,6 @@ impl Mailbox {
 impl Post {
     /// The next letter. Safe to be dropped and called again.
     pub async fn next(&mut self) -> Option<Letter> {
-        // A mailbox that overflowed is not empty: whoever empties it gets here.
-        if self.letters.is_empty() && self.flags.behind.swap(false, Ordering::AcqRel) {
-            return Some(Letter::Behind);
-        }
         match self.letters.recv().await {
             Some(letter) => Some(letter),
             // The loop forgot this session: it ends by its code, not by silence.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -19,7 +20,7 @@ use parlour_protocol::id::{ConversationId, MessageId, SessionId};
 use parlour_protocol::record::{Header, RULES, Record};
 
 use super::ask;
-use super::mailbox::{Mailbox, Mailboxes, Post};
+use super::mailbox::{Letter, Mailbox, Post};
 use super::submit::{append, tell};
 use super::wire::{Turn, Wire};
 use crate::bounds::Place;
@@ -30,8 +31,6 @@ use crate::{clock, telemetry};
 
 /// Marks are made durable at most once in this while.
 const MARKS_MS: u64 = 250;
-/// A session that is behind syncs after at most this.
-const BEHIND_MS_MAX: u64 = 2_000;
 /// Frames whose places are timed.
 const TIMED: usize = 1_024;
 
@@ -48,9 +47,8 @@ pub async fn run(node: Arc<Node>, io: Upgraded, codec: Codec, place: Arc<Place>)
     };
     let machine = Connection::new(config, clock::now_ms());
     let most = usize::try_from(machine.frame_bytes_max()).unwrap_or(usize::MAX);
-    let (mailbox, post) = super::mailbox::open(
-        usize::try_from(node.config.session.mailbox_frames).unwrap_or(256),
-    );
+    let (mailbox, post) =
+        super::mailbox::open(usize::try_from(node.config.session.mailbox_frames).unwrap_or(256));
     let mut task = Task {
         wire: Wire::new(io, codec, most),
         node,
@@ -67,6 +65,7 @@ pub async fn run(node: Arc<Node>, io: Upgraded, codec: Codec, place: Arc<Place>)
         out: Vec::new(),
         close: None,
         joined: false,
+        heard: None,
         sent: BTreeMap::new(),
     };
     task.handle(Input::Tick).await;
@@ -91,6 +90,8 @@ struct Task {
     out: Vec<Output>,
     close: Option<Code>,
     joined: bool,
+    /// Where it is noted when something came from the device.
+    heard: Option<Arc<AtomicU64>>,
     sent: BTreeMap<(ConversationId, MessageId), Instant>,
 }
 
@@ -112,10 +113,15 @@ impl Task {
             let input = tokio::select! {
                 turn = self.wire.turn() => match turn {
                     Turn::Wrote { frames, bytes } => Input::Written { frames, bytes },
-                    Turn::Frame(payload) => match Client::decode(self.codec, &payload) {
+                    Turn::Frame(payload) => {
+                        if let Some(heard) = &self.heard {
+                            heard.store(clock::now_ms(), Ordering::Relaxed);
+                        }
+                        match Client::decode(self.codec, &payload) {
                         Ok(frame) => Input::Frame(Box::new(frame)),
                         Err(error) => Input::Unreadable(error),
-                    },
+                        }
+                    }
                     Turn::Alive => continue,
                     Turn::Breach(code) => Input::Breach(code),
                     Turn::Gone => return None,
@@ -129,14 +135,11 @@ impl Task {
                     }
                 },
                 Some(given) = post.next() => match given {
-                    super::mailbox::Letter::Ready => Input::Registered,
-                    super::mailbox::Letter::Given(given) => {
+                    Letter::Ready => Input::Registered,
+                    Letter::Given(given) => {
                         self.time(&given);
                         Input::Given(given)
                     }
-                    super::mailbox::Letter::Behind => Input::Given(Given::Behind {
-                        after_ms: clock::below(BEHIND_MS_MAX),
-                    }),
                 },
                 code = &mut revoked => return Some(code),
                 () = until(wake) => {
@@ -191,6 +194,7 @@ impl Task {
             Output::Register { user, device } => {
                 // It has said who it is.
                 self.place.leave();
+                self.heard = Some(self.node.heard.of(device));
                 if let Some(mailbox) = self.mailbox.take() {
                     self.joined = true;
                     metrics::gauge!(telemetry::SESSIONS_OPEN).increment(1.0);
@@ -264,7 +268,7 @@ impl Task {
             let node = self.node.clone();
             self.calls.push(
                 async move {
-                    let done = append(&node.ports, conversation, record).await;
+                    let done = append(&node, conversation, record).await;
                     Called::Appended(Input::Appended { ask, done })
                 }
                 .boxed(),
@@ -288,8 +292,7 @@ impl Task {
 
     async fn end(mut self, code: Option<Code>) {
         let mut out = Vec::new();
-        self.machine
-            .handle(clock::now_ms(), Input::Gone, &mut out);
+        self.machine.handle(clock::now_ms(), Input::Gone, &mut out);
         if self.joined {
             metrics::gauge!(telemetry::SESSIONS_OPEN).decrement(1.0);
             let label = code.map_or_else(|| "gone".to_owned(), |c| c.0.to_string());
@@ -302,6 +305,3 @@ impl Task {
         }
     }
 }
-
-/// For the node's loop: where each session's letters go.
-pub type Sessions = Mailboxes;

@@ -29,12 +29,17 @@ use crate::telemetry;
 /// # Errors
 /// `Some`: it will never appear. `None`: nobody knows.
 pub async fn append(
-    ports: &Ports,
+    node: &Node,
     conversation: ConversationId,
     record: Record,
 ) -> Result<(), Option<Code>> {
-    let partition = Partition::of(conversation, ports.log.partitions());
-    let (outcome, result) = match ports.log.append(partition, record).await {
+    let log = &node.ports.log;
+    let partition = Partition::of(conversation, log.partitions());
+    if node.is_full() {
+        metrics::counter!(telemetry::APPENDS, "outcome" => "refused").increment(1);
+        return Err(Some(Code::STORAGE_FULL));
+    }
+    let (outcome, result) = match log.append(partition, record).await {
         Ok(_) => ("appended", Ok(())),
         Err(Error::Unknown { .. }) => ("unknown", Err(None)),
         Err(error) => ("refused", Err(Some(ask::code("log", &error)))),
@@ -137,7 +142,7 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
         }
         Judged::Append(record) => {
             put_mail(node, &identity, &submission.send).await?;
-            append(&node.ports, conversation, *record)
+            append(node, conversation, *record)
                 .await
                 .map_err(|code| Failure::new(code.unwrap_or(Code::NOT_YET)).retry(500))?;
         }

@@ -95,7 +95,9 @@ impl Wire {
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         match self.poll_write(cx) {
-            Poll::Ready(Some((frames, bytes))) => return Poll::Ready(Turn::Wrote { frames, bytes }),
+            Poll::Ready(Some((frames, bytes))) => {
+                return Poll::Ready(Turn::Wrote { frames, bytes });
+            }
             Poll::Ready(None) => return Poll::Ready(Turn::Gone),
             Poll::Pending => {}
         }

@@ -19,9 +19,9 @@ use parlour_protocol::seq::{Head, Seq};
 use serde::Deserialize;
 
 use super::answer::{Answer, Caller, Failure, Json, Params, Path};
+use crate::clock;
 use crate::gateway::submit;
 use crate::node::Node;
-use crate::clock;
 
 /// Members in one answer.
 const MEMBERS_MAX: usize = 500;
@@ -61,8 +61,14 @@ fn shown(entry: Entry, head: Head) -> wire::Conversation {
         conversation: standing.conversation,
         shape: standing.shape,
         history: standing.history,
-        name: standing.name.map(|(_, name)| name).filter(|n| !n.is_empty()),
-        topic: standing.topic.map(|(_, topic)| topic).filter(|t| !t.is_empty()),
+        name: standing
+            .name
+            .map(|(_, name)| name)
+            .filter(|n| !n.is_empty()),
+        topic: standing
+            .topic
+            .map(|(_, topic)| topic)
+            .filter(|t| !t.is_empty()),
         head,
         members: standing.members,
     }
@@ -244,14 +250,20 @@ pub async fn add(
     Json(new): Json<wire::AddMembers>,
 ) -> Answer<Json<wire::Placed>> {
     caller.needs(Scope::Send)?;
-    let id = new.id.unwrap_or_else(|| MessageId::from_bytes(clock::random()));
+    let id = new
+        .id
+        .unwrap_or_else(|| MessageId::from_bytes(clock::random()));
     let mut all_in = !new.members.is_empty();
     for named in &new.members {
         let entry = node.ports.roster.entry(named.user, conversation).await?;
         all_in &= entry.as_ref().is_some_and(is_member);
     }
     // A retry of an addition finds everyone in, and gets the outcome that its id has already.
-    let mut add = ask(conversation, id, if all_in { kind::ROLE } else { kind::ADD });
+    let mut add = ask(
+        conversation,
+        id,
+        if all_in { kind::ROLE } else { kind::ADD },
+    );
     add.named = new.members;
     submit(&node, &caller.0, add).await.map(Json)
 }
@@ -285,14 +297,17 @@ pub async fn send(
     Json(mut send): Json<client::Send>,
 ) -> Answer<Json<wire::Placed>> {
     caller.needs(Scope::Send)?;
-    match send.conversation {
-        None => send.conversation = Some(conversation),
-        Some(named) if named == conversation => {}
-        Some(_) => {
-            return Err(Failure::new(Code::BAD_CONVERSATION)
-                .why("the path and `conversation` name different ones"));
-        }
+    let named = match (send.conversation, send.to) {
+        (Some(named), _) => named,
+        (None, Some(to)) => ConversationId::direct(caller.user(), to),
+        (None, None) => conversation,
+    };
+    if named != conversation {
+        return Err(Failure::new(Code::BAD_CONVERSATION)
+            .why("the path names another than `conversation` or `to` does"));
     }
+    // `to` says that it is direct, and with whom.
+    send.conversation = send.to.is_none().then_some(conversation);
     submit(&node, &caller.0, send).await.map(Json)
 }
 

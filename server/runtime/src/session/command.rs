@@ -61,4 +61,3 @@ impl Handle {
         let _ = self.sender.send(command).await;
     }
 }
-

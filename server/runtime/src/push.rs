@@ -1,0 +1,327 @@
+//! Push's loop: one task for each partition, which decides wakes some seconds after each event,
+//! behind a durable cursor of its own (decision 20).
+//!
+//! A decider that is full takes nothing more, and so holds the router back: no event is passed over.
+
+use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+use lru::LruCache;
+use parlour_engine::push::{Config, Decider, DeviceFacts, Input, Output, UserFacts};
+use parlour_engine::router::Input as ToRouter;
+use parlour_ports::Error;
+use parlour_ports::history::Cursor;
+use parlour_ports::wake::{Wake, Woken};
+use parlour_protocol::bytes::Bytes;
+use parlour_protocol::id::{ConversationId, DeviceId, UserId};
+use parlour_protocol::kind;
+use parlour_protocol::position::{Position, Progress};
+use parlour_protocol::seq::Seq;
+use tokio::sync::mpsc;
+
+use crate::node::Node;
+use crate::ports::Ports;
+use crate::router::{Handle, News, until};
+use crate::{clock, drain::Fatal, telemetry};
+
+/// Batches of the router that wait. Beyond it the router waits.
+const NEWS: usize = 64;
+/// Users looked up at once.
+const AT_ONCE: usize = 32;
+/// For how long what is known of a user's devices and mutes is believed: a wake is decided some
+/// seconds late anyway.
+const BELIEVED: Duration = Duration::from_secs(10);
+/// Users that are remembered; the least recently asked for is forgotten first.
+const USERS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+/// Devices whose last word is remembered; likewise.
+const DEVICES: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+/// A wake that is to be tried again is, so often at most.
+const WAKE_TRIES: u32 = 5;
+
+/// When something last came from each device, on this node.
+pub struct Heard(Mutex<LruCache<DeviceId, Arc<AtomicU64>>>);
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(DEVICES)))
+    }
+}
+
+impl Heard {
+    /// Where a connection of this device notes when something came.
+    #[must_use]
+    pub fn of(&self, device: DeviceId) -> Arc<AtomicU64> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_or_insert(device, Arc::default).clone()
+    }
+
+    fn at(&self, device: DeviceId) -> Option<u64> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&device)
+            .map(|at| at.load(Ordering::Relaxed))
+            .filter(|at| *at > 0)
+    }
+}
+
+/// From the router to push.
+#[must_use]
+pub fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
+    mpsc::channel(NEWS)
+}
+
+/// Starts a partition's loop.
+pub fn start(node: &Arc<Node>, news: mpsc::Receiver<News>, router: Handle) {
+    let config = Config {
+        wake_after_ms: node.config.push.delay_ms,
+        ..Config::default()
+    };
+    let this = Loop {
+        node: node.clone(),
+        machine: Decider::new(config),
+        calls: FuturesUnordered::new(),
+        known: Arc::new(Mutex::new(LruCache::new(USERS))),
+        hashes: VecDeque::new(),
+        advancing: None,
+        wake_ms: None,
+        router,
+    };
+    node.drain.stage("push", this.run(news));
+}
+
+#[derive(Clone)]
+struct Known {
+    at: Instant,
+    devices: Arc<[DeviceId]>,
+    muted: Arc<HashSet<String>>,
+}
+
+type Users = Arc<Mutex<LruCache<UserId, Known>>>;
+
+struct Loop {
+    node: Arc<Node>,
+    machine: Decider,
+    calls: FuturesUnordered<BoxFuture<'static, Result<Input, Fatal>>>,
+    known: Users,
+    /// Ends of the router's batches, with the hash of each last record: where the cursor may stand.
+    hashes: VecDeque<(Position, Bytes)>,
+    advancing: Option<Position>,
+    wake_ms: Option<u64>,
+    router: Handle,
+}
+
+impl Loop {
+    async fn run(mut self, mut news: mpsc::Receiver<News>) {
+        let stopped = self.node.drain.stopped();
+        loop {
+            let wake = self.wake_ms;
+            let full = self.machine.is_full();
+            let input = tokio::select! {
+                Some(done) = self.calls.next() => match done {
+                    Ok(input) => input,
+                    Err(fatal) => return self.node.drain.fail(fatal),
+                },
+                Some(batch) = news.recv(), if !full => {
+                    metrics::gauge!(telemetry::PUSH_LAG).increment(batch.events.len() as f64);
+                    self.hashes.push_back((batch.up_to, batch.hash));
+                    Input::Placed { events: batch.events, up_to: batch.up_to }
+                }
+                () = until(wake) => {
+                    self.wake_ms = None;
+                    Input::Tick
+                }
+                // What is not decided yet is decided by the next life: the cursor says from where.
+                () = stopped.cancelled() => return,
+            };
+            if let Input::Advanced { ok } = &input {
+                let position = self.advancing.take();
+                if let (true, Some(position)) = (*ok, position) {
+                    self.router.give(ToRouter::PushAt { position }).await;
+                }
+            }
+            let mut out = Vec::new();
+            self.machine.handle(clock::now_ms(), input, &mut out);
+            for output in out {
+                self.execute(output);
+            }
+        }
+    }
+
+    fn execute(&mut self, output: Output) {
+        match output {
+            Output::Ask {
+                ask,
+                conversation,
+                users,
+            } => {
+                let (node, known) = (self.node.clone(), self.known.clone());
+                metrics::gauge!(telemetry::PUSH_LAG).decrement(1.0);
+                self.call(async move {
+                    match facts(&node, &known, conversation, users).await {
+                        Ok(users) => Ok(Input::Facts { ask, users }),
+                        Err(error) => failed(&error).map(|()| Input::Failed { ask }),
+                    }
+                });
+            }
+            Output::Wake {
+                user,
+                device,
+                conversation,
+                seq,
+                mention,
+            } => {
+                let ports = self.node.ports.clone();
+                let wake = Wake {
+                    user,
+                    device,
+                    conversation,
+                    seq,
+                    mention,
+                };
+                // It takes as long as a provider takes, and decides nothing here.
+                self.node
+                    .drain
+                    .stage("wake", async move { deliver(&ports, wake).await });
+            }
+            Output::Advance { position } => self.advance(position),
+            Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),
+        }
+    }
+
+    /// Raises the cursor to the last end of a batch that is not behind this position.
+    fn advance(&mut self, position: Position) {
+        let mut end = None;
+        while let Some((at, _)) = self.hashes.front()
+            && !position.before(*at)
+        {
+            end = self.hashes.pop_front();
+        }
+        let Some((position, record_hash)) = end else {
+            // It lies amid a batch, whose end comes next.
+            return self.call(async { Ok(Input::Advanced { ok: true }) });
+        };
+        self.advancing = Some(position);
+        let ports = self.node.ports.clone();
+        let retry = Duration::from_millis(self.node.config.router.retry_ms);
+        self.call(async move {
+            // Repeated here: the end of the batch is known here alone.
+            loop {
+                let progress = Progress {
+                    position,
+                    record_hash: record_hash.clone(),
+                };
+                match ports.history.advance(Cursor::Push, progress).await {
+                    Ok(()) => return Ok(Input::Advanced { ok: true }),
+                    Err(error) => failed(&error)?,
+                }
+                tokio::time::sleep(retry).await;
+            }
+        });
+    }
+
+    fn call(&self, run: impl Future<Output = Result<Input, Fatal>> + Send + 'static) {
+        self.calls.push(run.boxed());
+    }
+}
+
+/// Counts a failure; one that no repeating helps is fatal.
+fn failed(error: &Error) -> Result<(), Fatal> {
+    metrics::counter!(telemetry::PORT_FAILED, "port" => "push").increment(1);
+    tracing::warn!(%error, "push tries again");
+    match error {
+        Error::Broken { .. } => Err(Fatal::Broken(error.to_string())),
+        _ => Ok(()),
+    }
+}
+
+async fn facts(
+    node: &Node,
+    known: &Users,
+    conversation: ConversationId,
+    users: Vec<UserId>,
+) -> Result<Vec<UserFacts>, Error> {
+    let marks = node.ports.roster.marks(conversation, users.clone()).await?;
+    let mute =
+        parlour_engine::log::accept::setting_key(kind::MUTE, Some(&conversation.to_string()));
+    let mute = &mute;
+    let mut found = Vec::with_capacity(users.len());
+    let mut each = stream::iter(users)
+        .map(|user| async move {
+            let known = of(&node.ports, known, user).await?;
+            Ok::<_, Error>((user, known))
+        })
+        .buffered(AT_ONCE);
+    while let Some(one) = each.next().await {
+        let (user, known) = one?;
+        let read = marks
+            .iter()
+            .find(|(of, _)| *of == user)
+            .map_or(Seq::ZERO, |(_, mark)| mark.read.seq);
+        found.push(UserFacts {
+            user,
+            devices: known
+                .devices
+                .iter()
+                .map(|device| DeviceFacts {
+                    device: *device,
+                    heard_ms: node.heard.at(*device),
+                })
+                .collect(),
+            read,
+            muted: known.muted.contains(mute.as_str()),
+        });
+    }
+    Ok(found)
+}
+
+async fn of(ports: &Ports, known: &Users, user: UserId) -> Result<Known, Error> {
+    {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&user)
+            && known.at.elapsed() < BELIEVED
+        {
+            return Ok(known.clone());
+        }
+    }
+    let devices = ports.accounts.devices(user).await?;
+    let settings = ports.history.settings(ConversationId::own(user)).await?;
+    let fresh = Known {
+        at: Instant::now(),
+        devices: devices.into_iter().map(|d| d.device).collect(),
+        muted: Arc::new(
+            settings
+                .into_iter()
+                .filter(|s| s.key.starts_with(kind::MUTE))
+                .filter(|s| s.value.as_deref().is_some_and(|v| !matches!(v, "" | "off")))
+                .map(|s| s.key)
+                .collect(),
+        ),
+    };
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.put(user, fresh.clone());
+    Ok(fresh)
+}
+
+/// Best effort: what cannot be delivered in a few tries is told by the next wake.
+async fn deliver(ports: &Ports, wake: Wake) {
+    for _ in 0..WAKE_TRIES {
+        let woken = ports.wake.wake(wake).await;
+        let outcome = match woken {
+            Woken::Done => "done",
+            Woken::Retired => "retired",
+            Woken::Later { .. } => "later",
+        };
+        metrics::counter!(telemetry::WAKES, "outcome" => outcome).increment(1);
+        match woken {
+            Woken::Done | Woken::Retired => return,
+            Woken::Later { after_ms } => {
+                tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            }
+        }
+    }
+}
