@@ -54,6 +54,7 @@ pub struct Client {
     /// What the requests of this connection were about.
     refs: BTreeMap<Ref, About>,
     held: usize,
+    unknown: u64,
 
     ops: Vec<Op>,
     ticket: Ticket,
@@ -96,6 +97,7 @@ impl Client {
             next_ref: 0,
             refs: BTreeMap::new(),
             held: 0,
+            unknown: 0,
             ops: Vec::new(),
             ticket: Ticket::default(),
             persisted: Ticket::default(),
@@ -406,6 +408,13 @@ impl Client {
                     r.asking.is_none() && r.need(self.now_ms, self.policy(*id)) == Need::Nothing
                 })
             })
+    }
+
+    /// How many frames and events came of a kind that this version does not know. Such events are
+    /// held and shown as a placeholder.
+    #[must_use]
+    pub const fn unknown(&self) -> u64 {
+        self.unknown
     }
 
     /// An event that is held, as it is now.

@@ -43,7 +43,8 @@ impl Client {
             Server::Typing(typing) => self.typing_came(&typing, out),
             Server::Page(page) => self.page(page, out),
             Server::Behind(behind) => self.sync_after(behind.after_ms),
-            Server::Pong(_) | Server::Unknown => {}
+            Server::Pong(_) => {}
+            Server::Unknown => self.unknown = self.unknown.saturating_add(1),
         }
     }
 
@@ -101,6 +102,9 @@ impl Client {
         self.held = self.held.saturating_add(did.new.len());
         for event in &did.new {
             self.ops.push(Op::Event(event.clone()));
+            if kind::find(&event.kind).is_none() {
+                self.unknown = self.unknown.saturating_add(1);
+            }
             if event.sender == me {
                 if via == Via::Page {
                     self.own_event(event, out);

@@ -200,6 +200,7 @@ impl World {
                     .map(|s| format!("{}..{} as of {}", s.from, s.to, s.as_of))
                     .collect();
             }
+            "unknown?" => return vec![self.client.unknown().to_string()],
             "quiet?" => return vec![self.client.quiet().to_string()],
             verb => {
                 let command = self.command(verb, &args);
@@ -457,6 +458,7 @@ impl World {
                 conversation: conversation(&room),
                 users: vec![user(&third)],
             }),
+            "something_new" => Server::Unknown,
             "pong" => Server::Pong(server::Pong {
                 r#ref: 0,
                 time_ms: 0,
