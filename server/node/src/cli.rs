@@ -26,7 +26,7 @@ Examples:
 Every key of the configuration is also a variable (PARLOUR_HTTP_LISTEN) and a flag
 (--set http.listen=127.0.0.1:0). A flag goes over a variable, and a variable over the file."
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -163,7 +163,7 @@ impl Cli {
     ///
     /// # Errors
     /// What went wrong, in a sentence that says what to do.
-    pub fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(args) => {
                 let config = load(args.config.as_deref(), args.flags()?)?;

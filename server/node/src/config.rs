@@ -15,7 +15,7 @@ use toml::{Table, Value};
 /// Where a stage's data lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub(crate) enum Mode {
     /// In this process and its data folder.
     Embedded,
 }
@@ -23,7 +23,7 @@ pub enum Mode {
 /// What a node does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub(crate) enum Role {
     /// Takes connections.
     Gateway,
     /// Makes rows of the log.
@@ -34,7 +34,7 @@ pub enum Role {
 
 section! {
     /// The node itself.
-    pub struct Node {
+    pub(crate) struct Node {
         /// The data folder. Made if it is missing; one node at a time may use it.
         data: String = "./parlour-data".to_owned();
         /// What this node does: `gateway`, `router`, `push`. With embedded adapters one process
@@ -69,7 +69,7 @@ macro_rules! config {
         /// Everything that can be set.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
-        pub struct Config {
+        pub(crate) struct Config {
             $(#[allow(missing_docs)] pub $name: $ty,)*
         }
         fn parts() -> Vec<Part> {
@@ -98,7 +98,7 @@ config! {
 
 impl Config {
     /// The runtime's part.
-    pub fn runtime(&self) -> runtime::Config {
+    pub(crate) fn runtime(&self) -> runtime::Config {
         runtime::Config {
             http: self.http.clone(),
             accounts: self.accounts.clone(),
@@ -114,7 +114,7 @@ impl Config {
 
 /// What is wrong, each with where it was said.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<String>);
+pub(crate) struct Problems(pub Vec<String>);
 
 impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -124,7 +124,7 @@ impl std::fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// A value given as text, with its full key and where it was given.
-pub struct Given {
+pub(crate) struct Given {
     /// `section.key`.
     pub key: String,
     /// The text.
@@ -263,7 +263,7 @@ fn read_env(
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub fn load(
+pub(crate) fn load(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
     flags: Vec<Given>,
@@ -419,7 +419,7 @@ fn together(config: &Config) -> Vec<String> {
 }
 
 /// How many keys a file sets.
-pub fn count(file: &Path) -> usize {
+pub(crate) fn count(file: &Path) -> usize {
     std::fs::read_to_string(file)
         .ok()
         .and_then(|t| toml::from_str::<Table>(&t).ok())
@@ -429,7 +429,7 @@ pub fn count(file: &Path) -> usize {
 }
 
 /// A sample with every key, its meaning and its default.
-pub fn sample() -> String {
+pub(crate) fn sample() -> String {
     let mut out = String::from(
         "# Parlour's configuration. Every key stands here with its default, after a `#`:\n\
          # take the `#` away to change it. A variable goes over this file, and a flag over both:\n\

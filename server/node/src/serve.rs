@@ -23,7 +23,7 @@ const ADMIN_TOKEN: &str = "admin.token";
 ///
 /// # Errors
 /// The node could not start, or had to end; the text says what to do.
-pub fn run(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
     telemetry::log(&config.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -32,7 +32,7 @@ pub trait Section: Default + Serialize + for<'de> Deserialize<'de> {
 macro_rules! section {
     (
         $(#[doc = $about:literal])*
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $(
                 $(#[doc = $doc:literal])*
                 $([$secret:ident])? $key:ident: $ty:ty = $default:expr;
@@ -42,7 +42,7 @@ macro_rules! section {
         $(#[doc = $about])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(default, deny_unknown_fields)]
-        pub struct $name {
+        $vis struct $name {
             $($(#[doc = $doc])* pub $key: $ty,)*
         }
         impl Default for $name {

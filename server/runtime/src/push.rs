@@ -175,7 +175,7 @@ impl Loop {
                 seq,
                 mention,
             } => {
-                let ports = self.node.ports.clone();
+                let (ports, stopped) = (self.node.ports.clone(), self.node.drain.stopped());
                 let wake = Wake {
                     user,
                     device,
@@ -184,9 +184,12 @@ impl Loop {
                     mention,
                 };
                 // It takes as long as a provider takes, and decides nothing here.
-                self.node
-                    .drain
-                    .stage("wake", async move { deliver(&ports, wake).await });
+                self.node.drain.stage("wake", async move {
+                    tokio::select! {
+                        () = deliver(&ports, wake) => {}
+                        () = stopped.cancelled() => {}
+                    }
+                });
             }
             Output::Advance { position } => self.advance(position),
             Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),

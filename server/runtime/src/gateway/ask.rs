@@ -35,7 +35,7 @@ fn entry(e: roster::Entry) -> Entry {
 }
 
 /// The code of a port's error, for whoever asked.
-pub fn code(port: &'static str, error: &Error) -> Code {
+pub(crate) fn code(port: &'static str, error: &Error) -> Code {
     metrics::counter!(telemetry::PORT_FAILED, "port" => port).increment(1);
     tracing::warn!(%error, "a request met a port that failed");
     match error {
@@ -49,7 +49,7 @@ pub fn code(port: &'static str, error: &Error) -> Code {
 ///
 /// # Errors
 /// A code of the retry range.
-pub async fn get(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Result<Have, Code> {
+pub(crate) async fn get(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Result<Have, Code> {
     answer(ports, user, device, need)
         .await
         .map_err(|e| code("gateway", &e))

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::telemetry;
 
 /// What comes in a mailbox.
-pub enum Letter {
+pub(crate) enum Letter {
     /// The session is registered.
     Ready,
     /// Something for it.
@@ -29,20 +29,20 @@ struct Flags {
 }
 
 /// The sending end.
-pub struct Mailbox {
+pub(crate) struct Mailbox {
     letters: mpsc::Sender<Letter>,
     flags: Arc<Flags>,
 }
 
 /// The receiving end.
-pub struct Post {
+pub(crate) struct Post {
     letters: mpsc::Receiver<Letter>,
     flags: Arc<Flags>,
 }
 
 /// A mailbox for so many letters.
 #[must_use]
-pub fn open(size: usize) -> (Mailbox, Post) {
+pub(crate) fn open(size: usize) -> (Mailbox, Post) {
     let (sender, receiver) = mpsc::channel(size.max(1));
     let flags = Arc::new(Flags::default());
     (
@@ -73,7 +73,7 @@ impl Mailbox {
 
 impl Post {
     /// The next letter. Safe to be dropped and called again.
-    pub async fn next(&mut self) -> Option<Letter> {
+    pub(crate) async fn next(&mut self) -> Option<Letter> {
         match self.letters.recv().await {
             Some(letter) => Some(letter),
             // The loop forgot this session: it ends by its code, not by silence.
@@ -82,7 +82,7 @@ impl Post {
     }
 
     /// Ends with the code by which the session is closed.
-    pub fn closing(&self) -> Pin<Box<dyn Future<Output = Code> + Send>> {
+    pub(crate) fn closing(&self) -> Pin<Box<dyn Future<Output = Code> + Send>> {
         let flags = self.flags.clone();
         Box::pin(async move {
             flags.closing.cancelled().await;
@@ -93,28 +93,28 @@ impl Post {
 
 /// The mailboxes of a node's sessions.
 #[derive(Default)]
-pub struct Mailboxes(HashMap<SessionId, Mailbox>);
+pub(crate) struct Mailboxes(HashMap<SessionId, Mailbox>);
 
 impl Mailboxes {
     /// A session came.
-    pub fn insert(&mut self, session: SessionId, mailbox: Mailbox) {
+    pub(crate) fn insert(&mut self, session: SessionId, mailbox: Mailbox) {
         self.0.insert(session, mailbox);
     }
 
     /// A session went.
-    pub fn remove(&mut self, session: SessionId) {
+    pub(crate) fn remove(&mut self, session: SessionId) {
         self.0.remove(&session);
     }
 
     /// Puts a letter in; a session that is gone gets none.
-    pub fn put(&self, session: SessionId, letter: Letter) {
+    pub(crate) fn put(&self, session: SessionId, letter: Letter) {
         if let Some(mailbox) = self.0.get(&session) {
             mailbox.put(letter);
         }
     }
 
     /// Closes a session, whatever waits for it.
-    pub fn close(&self, session: SessionId, code: Code) {
+    pub(crate) fn close(&self, session: SessionId, code: Code) {
         if let Some(mailbox) = self.0.get(&session) {
             mailbox.close(code);
         }

@@ -35,7 +35,7 @@ const MARKS_MS: u64 = 250;
 const TIMED: usize = 1_024;
 
 /// Runs a connection until it ends.
-pub async fn run(node: Arc<Node>, io: Upgraded, codec: Codec, place: Arc<Place>) {
+pub(crate) async fn run(node: Arc<Node>, io: Upgraded, codec: Codec, place: Arc<Place>) {
     let session = clock::session();
     let config = Config {
         session,

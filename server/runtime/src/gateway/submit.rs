@@ -28,7 +28,7 @@ use crate::telemetry;
 ///
 /// # Errors
 /// `Some`: it will never appear. `None`: nobody knows.
-pub async fn append(
+pub(super) async fn append(
     node: &Node,
     conversation: ConversationId,
     record: Record,
@@ -49,7 +49,7 @@ pub async fn append(
 }
 
 /// Tells a signal to the nodes that hold sessions of those concerned; at most once.
-pub async fn tell(ports: &Ports, signal: Signal) {
+pub(super) async fn tell(ports: &Ports, signal: Signal) {
     let users: Vec<UserId> = match &signal {
         Signal::Event { to, .. }
         | Signal::Raised { to, .. }

@@ -29,7 +29,7 @@ const LINGER_BYTES: usize = 1024 * 1024;
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// What happened at the socket.
-pub enum Turn {
+pub(crate) enum Turn {
     /// A batch was written.
     Wrote {
         /// Frames.
@@ -48,7 +48,7 @@ pub enum Turn {
 }
 
 /// One WebSocket.
-pub struct Wire {
+pub(crate) struct Wire {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     codec: Codec,
     /// Frames that are not handed to the socket yet. The connection's machine bounds them.
@@ -61,7 +61,7 @@ pub struct Wire {
 
 impl Wire {
     /// Takes an upgraded connection over; frames may have so many bytes.
-    pub fn new(io: Upgraded, codec: Codec, most: usize) -> Self {
+    pub(crate) fn new(io: Upgraded, codec: Codec, most: usize) -> Self {
         let limits = Limits::default().max_payload_len(Some(most));
         // What is queued is written when it is flushed: one write for a batch, not one a frame.
         let config = tokio_websockets::Config::default().flush_threshold(usize::MAX);
@@ -78,18 +78,18 @@ impl Wire {
     }
 
     /// Frames may have so many bytes from now on.
-    pub fn set_most(&mut self, most: usize) {
+    pub(crate) fn set_most(&mut self, most: usize) {
         self.stream.limits_mut().set_max_payload_len(Some(most));
     }
 
     /// Takes a frame to be written.
-    pub fn push(&mut self, frame: Arc<[u8]>) {
+    pub(crate) fn push(&mut self, frame: Arc<[u8]>) {
         self.waiting.push_back(frame);
     }
 
     /// The next thing that happens: a batch was written, or something came. Writing goes on while
     /// nothing comes, and reading while nothing is taken. Safe to be dropped and called again.
-    pub async fn turn(&mut self) -> Turn {
+    pub(crate) async fn turn(&mut self) -> Turn {
         poll_fn(|cx| self.poll_turn(cx)).await
     }
 
@@ -168,7 +168,7 @@ impl Wire {
     }
 
     /// Ends it with a code of ours, within a moment, and waits until the peer has heard it.
-    pub async fn close(self, code: Code, reason: &str) {
+    pub(crate) async fn close(self, code: Code, reason: &str) {
         let _ = tokio::time::timeout(LINGER, self.say_goodbye(code, reason)).await;
     }
 
