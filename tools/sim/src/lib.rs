@@ -1,1 +1,29 @@
-//! The seeded world.
+//! The world by seed: the engine's machines, the ports' references and the client core, in one
+//! deterministic world, under faults.
+//!
+//! Promises: the same seed gives the same world, event by event. No thread, no clock, no I/O.
+//! Never: a rule of order of its own. What ships is what runs here; this crate only executes, and
+//! does it as badly as the ports' promises allow (decision 27).
+//!
+//! [`world`] holds everything and runs the queue; [`client`], [`node`] and [`router`] execute what
+//! machines put out; [`calls`] is how calls go wrong; [`faults`] breaks things; [`work`] is what
+//! users do; [`judge`] says whether it held.
+
+pub mod calls;
+pub mod client;
+pub mod dice;
+pub mod faults;
+pub mod judge;
+pub mod node;
+pub mod router;
+pub mod work;
+pub mod world;
+
+pub use judge::Outcome;
+pub use world::World;
+
+/// Runs one seed from beginning to end.
+#[must_use]
+pub fn run(seed: u64, trace: bool) -> Outcome {
+    World::new(seed, trace).live()
+}

@@ -1,0 +1,599 @@
+//! Clients: each runs the core over a link, and keeps what the core says in a store that may lose
+//! what was not confirmed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use parlour_checker::frames::{hash_body, seen, why};
+use parlour_checker::{Intent, Op, Via};
+use parlour_client_core::saved::{Asked, Held, Op as StoreOp, Restored, Row, Ticket};
+use parlour_client_core::{
+    Accepted, Client as Core, Ended, Fetch, Input, Link, Output, Request, Settings, Update, view,
+};
+use parlour_protocol::codec::Codec;
+use parlour_protocol::error::Action;
+use parlour_protocol::frame::client::Token;
+use parlour_protocol::frame::server::{About, Event as Shown};
+use parlour_protocol::frame::{Client as Frame, Server};
+use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
+use parlour_protocol::line::Line;
+use parlour_protocol::seq::Seq;
+
+use crate::world::{Event, ToClient, ToNode, World};
+
+/// What is on a device's disk.
+#[derive(Default)]
+struct Disk {
+    store: Option<StoreId>,
+    outbox: BTreeMap<MessageId, Row>,
+    lines: BTreeMap<ConversationId, Line>,
+    about: BTreeMap<ConversationId, About>,
+    held: BTreeMap<ConversationId, Held>,
+    events: BTreeMap<(ConversationId, Seq), Shown>,
+    mail: BTreeMap<DeviceId, u64>,
+}
+
+impl Disk {
+    fn apply(&mut self, op: StoreOp) {
+        match op {
+            StoreOp::Begin(store) => {
+                let outbox = core::mem::take(&mut self.outbox);
+                let mail = core::mem::take(&mut self.mail);
+                *self = Self {
+                    store: Some(store),
+                    outbox,
+                    mail,
+                    ..Self::default()
+                };
+            }
+            StoreOp::Outbox(row) => {
+                self.outbox.insert(row.id, Arc::unwrap_or_clone(row));
+            }
+            StoreOp::OutboxGone(id) => {
+                self.outbox.remove(&id);
+            }
+            StoreOp::Line(line) => {
+                self.lines.insert(line.conversation, line);
+            }
+            StoreOp::About(about) => {
+                self.about.insert(about.conversation, *about);
+            }
+            StoreOp::Held(conversation, held) => {
+                self.held.insert(conversation, *held);
+            }
+            StoreOp::Event(event) => {
+                self.events
+                    .insert((event.conversation, event.seq), Arc::unwrap_or_clone(event));
+            }
+            StoreOp::EventsGone(c, from, to) => {
+                self.events
+                    .retain(|(of, seq), _| *of != c || *seq < from || *seq > to);
+            }
+            StoreOp::Mail(from, k) => {
+                self.mail.insert(from, k);
+            }
+        }
+    }
+
+    fn restored(&self) -> Restored {
+        Restored {
+            store: self.store,
+            outbox: self.outbox.values().cloned().collect(),
+            lines: self.lines.values().copied().collect(),
+            about: self.about.values().cloned().collect(),
+            held: self.held.iter().map(|(c, h)| (*c, h.clone())).collect(),
+            events: self.events.values().cloned().collect(),
+            mail: self.mail.iter().map(|(d, k)| (*d, *k)).collect(),
+        }
+    }
+}
+
+/// One device of one user.
+pub struct Client {
+    /// The user.
+    pub user: UserId,
+    /// The device.
+    pub device: DeviceId,
+    /// Raised at every crash of its process.
+    pub life: u32,
+    /// Whether its owner has it switched off.
+    pub off: bool,
+    /// Whether it was revoked: it is held to nothing any more.
+    pub revoked: bool,
+    core: Option<Core>,
+    disk: Disk,
+    writing: VecDeque<(Ticket, Vec<StoreOp>)>,
+    link: Option<(u64, usize)>,
+    opening: Option<u64>,
+    connection: Option<SessionId>,
+    tick_ms: Option<u64>,
+}
+
+impl Client {
+    /// A device whose program was never started.
+    #[must_use]
+    pub fn new(user: UserId, device: DeviceId) -> Self {
+        Self {
+            user,
+            device,
+            life: 0,
+            off: false,
+            revoked: false,
+            core: None,
+            disk: Disk::default(),
+            writing: VecDeque::new(),
+            link: None,
+            opening: None,
+            connection: None,
+            tick_ms: None,
+        }
+    }
+
+    /// Whether nothing is on its way.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.revoked || self.core.as_ref().is_some_and(Core::quiet)
+    }
+
+    /// How its connection stands.
+    #[must_use]
+    pub fn link_state(&self) -> Option<Link> {
+        self.core.as_ref().map(|c| c.link().clone())
+    }
+
+    /// What waits to be sent.
+    #[must_use]
+    pub fn outbox(&self) -> String {
+        let rows = self.core.iter().flat_map(Core::outbox);
+        format!(
+            "outbox {:?}",
+            rows.map(|r| (r.id, r.stage.clone())).collect::<Vec<_>>()
+        )
+    }
+
+    /// Its core, while its program runs.
+    #[must_use]
+    pub fn core(&self) -> Option<&Core> {
+        self.core.as_ref()
+    }
+
+    /// The link that it has, and to which node.
+    #[must_use]
+    pub fn link(&self) -> Option<(u64, usize)> {
+        self.link
+    }
+}
+
+/// Its program dies: what was not confirmed may be lost.
+pub fn crash(world: &mut World, at: usize) {
+    drop_link(world, at);
+    let keep = world.dice.below(3);
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    if client.core.is_none() {
+        return;
+    }
+    client.life += 1;
+    client.core = None;
+    client.tick_ms = None;
+    client.opening = None;
+    // Of the batches in flight, some first ones may have made it to the disk.
+    let writing = core::mem::take(&mut client.writing);
+    for (_, ops) in writing.into_iter().take(usize::try_from(keep).unwrap_or(0)) {
+        for op in ops {
+            client.disk.apply(op);
+        }
+    }
+    let life = client.life;
+    world.tell(|| format!("client {at} dies"));
+    let down_ms = if world.dice.percent(10) {
+        // Hours, as they go here.
+        world.dice.between(5_000, 15_000)
+    } else {
+        world.dice.between(50, 2_000)
+    };
+    world.at(down_ms, Event::Client(at, life, ToClient::Begin));
+}
+
+/// Both ends learn that a link broke, each in its own time.
+pub fn cut(world: &mut World, at: usize) {
+    let Some((link, node)) = world.clients.get(at).and_then(Client::link) else {
+        return;
+    };
+    world.links.remove(&link);
+    let life = world.clients.get(at).map_or(0, |c| c.life);
+    // Half-open: one end may believe in it for long.
+    let here = if world.dice.percent(20) {
+        world.dice.between(500, 8_000)
+    } else {
+        5
+    };
+    let there = if world.dice.percent(20) {
+        world.dice.between(500, 20_000)
+    } else {
+        5
+    };
+    world.at(here, Event::Client(at, life, ToClient::Down(link, None)));
+    let node_life = world.nodes.get(node).map_or(0, |n| n.life);
+    world.at(there, Event::Node(node, node_life, ToNode::Down(link)));
+    world.tell(|| format!("link {link} of client {at} is cut"));
+}
+
+fn drop_link(world: &mut World, at: usize) {
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    let device = client.device;
+    let connection = client.connection.take();
+    if let Some((link, node)) = client.link.take() {
+        world.links.remove(&link);
+        let life = world.nodes.get(node).map_or(0, |n| n.life);
+        let after = world.dice.between(0, 30);
+        world.at(after, Event::Node(node, life, ToNode::Down(link)));
+    }
+    if let Some(connection) = connection {
+        world.record(&Op::Disconnect { device, connection });
+    }
+}
+
+/// Something reaches a client.
+pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    if client.life != life {
+        return;
+    }
+    match to {
+        ToClient::Begin => begin(world, at),
+        ToClient::Resume => {
+            client.off = false;
+            input(world, at, Input::Start);
+        }
+        ToClient::Tick => {
+            client.tick_ms = None;
+            input(world, at, Input::Tick);
+        }
+        ToClient::Persisted(ticket) => {
+            while client.writing.front().is_some_and(|(t, _)| *t <= ticket) {
+                if let Some((_, ops)) = client.writing.pop_front() {
+                    for op in ops {
+                        client.disk.apply(op);
+                    }
+                }
+            }
+            input(world, at, Input::Persisted(ticket));
+        }
+        ToClient::Up(link) => {
+            if client.opening == Some(link) {
+                client.opening = None;
+                input(world, at, Input::Connected);
+            }
+        }
+        ToClient::Down(link, code) => {
+            let ours = client.link.is_some_and(|(l, _)| l == link);
+            let opening = client.opening == Some(link);
+            if ours || opening {
+                client.opening = None;
+                drop_link(world, at);
+                let why = "the link broke".to_owned();
+                input(world, at, Input::Disconnected { code, why });
+            }
+        }
+        ToClient::Frame(link, bytes) => {
+            if client.link.is_none_or(|(l, _)| l != link) {
+                return;
+            }
+            match Server::decode(Codec::MessagePack, &bytes) {
+                Ok(frame) => receive(world, at, frame),
+                Err(error) => world.breach(format!("a frame that cannot be read: {error}")),
+            }
+        }
+    }
+}
+
+fn begin(world: &mut World, at: usize) {
+    let seed = world.dice.bytes();
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    let token = Token(at.to_string());
+    let mut settings = Settings::new(client.user, client.device, token);
+    settings.fetch = Fetch::Everything;
+    settings.answer_ms = 4_000;
+    settings.backoff_ms_min = 50;
+    settings.backoff_ms_max = 2_000;
+    settings.connect_ms = 3_000;
+    settings.page_events = 20;
+    settings.marks_ms = 300;
+    settings.held_max = 100_000;
+    let mut core = Core::new(settings, seed);
+    let mut out = Vec::new();
+    let restored = Box::new(client.disk.restored());
+    core.handle(world.now_ms, Input::Restored(restored), &mut out);
+    client.core = Some(core);
+    world.tell(|| format!("client {at} begins"));
+    act(world, at, out);
+    let off = world.clients.get(at).is_some_and(|c| c.off);
+    if !off {
+        input(world, at, Input::Start);
+    }
+}
+
+fn receive(world: &mut World, at: usize, frame: Server) {
+    if let Server::Welcome(welcome) = &frame {
+        let connection = welcome.session;
+        if let Some(client) = world.clients.get_mut(at) {
+            client.connection = Some(connection);
+            let (device, user) = (client.device, client.user);
+            world.record(&Op::Connect {
+                device,
+                user,
+                connection,
+            });
+        }
+    }
+    if world.trace.is_some() {
+        world.tell(|| format!("client {at} < {frame:?}"));
+    }
+    input(world, at, Input::Frame(Box::new(frame)));
+}
+
+/// Feeds a client's core, and does what it says.
+pub fn input(world: &mut World, at: usize, input: Input) {
+    let now_ms = world.now_ms;
+    let Some(core) = world.clients.get_mut(at).and_then(|c| c.core.as_mut()) else {
+        return;
+    };
+    let mut out = Vec::new();
+    core.handle(now_ms, input, &mut out);
+    act(world, at, out);
+}
+
+/// Its user asks for something.
+pub fn request(world: &mut World, at: usize, request: Request) -> Option<Accepted> {
+    let now_ms = world.now_ms;
+    let client = world.clients.get_mut(at)?;
+    let (device, user) = (client.device, client.user);
+    let core = client.core.as_mut()?;
+    let cancels = matches!(request, Request::GiveUp(_));
+    let mut out = Vec::new();
+    let accepted = core.request(now_ms, request, &mut out).ok()?;
+    let row = core.outbox().find(|row| row.id == accepted.id);
+    let hash = row.and_then(|row| match &row.asked {
+        Asked::Send(send) => Some(hash_body(&send.body)),
+        _ => None,
+    });
+    world.figures.messages += 1;
+    let intent = if cancels {
+        Intent::Cancel
+    } else {
+        Intent::Send
+    };
+    let op = Op::Invoke {
+        device,
+        user,
+        conversation: accepted.conversation,
+        id: accepted.id,
+        hash: if cancels { None } else { hash },
+        intent,
+    };
+    world.record(&op);
+    act(world, at, out);
+    Some(accepted)
+}
+
+fn act(world: &mut World, at: usize, out: Vec<Output>) {
+    for output in out {
+        one(world, at, output);
+    }
+    let now_ms = world.now_ms;
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    if let Some(wake_ms) = client.core.as_ref().and_then(Core::wake_at)
+        && client.tick_ms.is_none_or(|t| wake_ms < t || t <= now_ms)
+    {
+        client.tick_ms = Some(wake_ms);
+        let life = client.life;
+        let after = wake_ms.saturating_sub(now_ms).max(1);
+        world.at(after, Event::Client(at, life, ToClient::Tick));
+    }
+}
+
+fn one(world: &mut World, at: usize, output: Output) {
+    match output {
+        Output::Connect => connect(world, at),
+        Output::Close => drop_link(world, at),
+        Output::Send(frame) => {
+            marks(world, at, &frame);
+            if world.trace.is_some() {
+                world.tell(|| format!("client {at} > {frame:?}"));
+            }
+            if let Some((link, node)) = world.clients.get(at).and_then(Client::link)
+                && world.links.contains(&link)
+            {
+                let after = world.arrival(link, false);
+                let life = world.nodes.get(node).map_or(0, |n| n.life);
+                world.at(after, Event::Node(node, life, ToNode::Frame(link, frame)));
+            }
+        }
+        Output::Persist { ticket, ops } => {
+            let slow = world.breaking && world.dice.percent(5);
+            let after = if slow {
+                world.dice.between(20, 400)
+            } else {
+                world.dice.between(0, 3)
+            };
+            if let Some(client) = world.clients.get_mut(at) {
+                client.writing.push_back((ticket, ops));
+                let life = client.life;
+                world.at(after, Event::Client(at, life, ToClient::Persisted(ticket)));
+            }
+        }
+        Output::Update(update) => note(world, at, update),
+    }
+}
+
+fn connect(world: &mut World, at: usize) {
+    let now_ms = world.now_ms;
+    let link = world.id();
+    let count = world.nodes.len() as u64;
+    let node = usize::try_from(world.dice.below(count)).unwrap_or(0);
+    let up = world
+        .nodes
+        .get(node)
+        .is_some_and(|n| now_ms >= n.down_until_ms);
+    let refused = !up || (world.breaking && world.dice.percent(5));
+    let after = world.dice.between(1, 20);
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    let life = client.life;
+    if refused {
+        client.opening = Some(link);
+        world.at(after, Event::Client(at, life, ToClient::Down(link, None)));
+        return;
+    }
+    client.link = Some((link, node));
+    client.opening = Some(link);
+    world.links.insert(link);
+    let node_life = world.nodes.get(node).map_or(0, |n| n.life);
+    world.at(0, Event::Node(node, node_life, ToNode::Open(link, at)));
+    world.at(after, Event::Client(at, life, ToClient::Up(link)));
+}
+
+fn marks(world: &mut World, at: usize, frame: &Frame) {
+    let (marks, read) = match frame {
+        Frame::Delivered(marks) => (marks, false),
+        Frame::Read(marks) => (marks, true),
+        _ => return,
+    };
+    let Some((device, user)) = world.clients.get(at).map(|c| (c.device, c.user)) else {
+        return;
+    };
+    for (conversation, seq) in &marks.marks {
+        let op = Op::MarkSet {
+            device,
+            user,
+            conversation: *conversation,
+            delivered: *seq,
+            read: if read { *seq } else { Seq::ZERO },
+        };
+        world.record(&op);
+    }
+}
+
+fn note(world: &mut World, at: usize, update: Update) {
+    let Some(client) = world.clients.get(at) else {
+        return;
+    };
+    let (device, user, connection) = (client.device, client.user, client.connection);
+    match update {
+        Update::Event { event, via } => {
+            let Some(connection) = connection else { return };
+            let via = match via {
+                parlour_client_core::Via::Live => Via::Live,
+                parlour_client_core::Via::Page => Via::Page,
+            };
+            let conversation = event.conversation;
+            let event = seen(&event);
+            world.record(&Op::Receive {
+                device,
+                user,
+                connection,
+                conversation,
+                event,
+                via,
+            });
+        }
+        Update::Withheld {
+            conversation,
+            places,
+        } => world.record(&Op::Jump {
+            device,
+            user,
+            conversation,
+            from: places.from,
+            to: places.to,
+            why: why(places.why),
+        }),
+        Update::Ended {
+            conversation,
+            id,
+            how,
+        } => match how {
+            Ended::Sent { seq, n, .. } => {
+                world.record(&Op::Ok {
+                    device,
+                    conversation,
+                    id,
+                    seq,
+                    n,
+                });
+            }
+            Ended::Refused { code, .. } => {
+                let finally = code.action() == Action::GiveUp;
+                world.record(&Op::Refused {
+                    device,
+                    conversation,
+                    id,
+                    code,
+                    finally,
+                });
+            }
+            Ended::GivenUp => {}
+        },
+        Update::Receipts {
+            conversation,
+            members,
+        } => {
+            for (of, mark) in members {
+                world.record(&Op::MarkSeen {
+                    observer: device,
+                    of,
+                    conversation,
+                    delivered: mark.delivered().seq,
+                    read: mark.read.seq,
+                });
+            }
+        }
+        Update::Marks { conversation, own } => world.record(&Op::MarkSeen {
+            observer: device,
+            of: user,
+            conversation,
+            delivered: own.delivered().seq,
+            read: own.read.seq,
+        }),
+        _ => {}
+    }
+}
+
+/// What its screen shows of every conversation.
+#[must_use]
+pub fn timelines(client: &Client) -> Vec<Op> {
+    let Some(core) = &client.core else {
+        return Vec::new();
+    };
+    let conversations: Vec<ConversationId> = core.lines().map(|l| l.conversation).collect();
+    conversations
+        .into_iter()
+        .map(|conversation| {
+            let timeline = core.timeline(conversation, None, usize::MAX);
+            let events = timeline
+                .items
+                .iter()
+                .filter_map(|item| match item {
+                    view::Item::Placed { event, .. } => Some((event.seq, event.id)),
+                    _ => None,
+                })
+                .collect();
+            Op::Timeline {
+                device: client.device,
+                conversation,
+                events,
+            }
+        })
+        .collect()
+}

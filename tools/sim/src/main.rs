@@ -1,0 +1,158 @@
+//! `parlour-sim`: runs seeds, tells the story of one, and plants bugs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use clap::Parser;
+use indicatif::ProgressBar;
+use parlour_sim::Outcome;
+
+/// The world by seed.
+#[derive(Parser)]
+#[command(after_help = "Examples:
+  parlour-sim --seeds 1000 --from 1     runs a thousand worlds
+  parlour-sim --seed 42 --trace         tells the story of one
+  parlour-sim --kept                    runs the seeds that once found something")]
+struct Options {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// One seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Tells its story.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// The seeds of tools/sim/seeds.txt, which once found something.
+    #[arg(long)]
+    kept: bool,
+    /// Runs with each planted bug until it is caught; one that escapes fails the run.
+    #[arg(long)]
+    mutants: bool,
+    /// Threads.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+/// Seeds that once found something: `seed  # what`.
+const KEPT: &str = include_str!("../seeds.txt");
+
+fn main() -> std::process::ExitCode {
+    let options = Options::parse();
+    if options.mutants {
+        return mutants(&options);
+    }
+    if let Some(seed) = options.seed {
+        let outcome = parlour_sim::run(seed, options.trace);
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+        return report(&[outcome]);
+    }
+    let seeds: Vec<u64> = if options.kept {
+        KEPT.lines()
+            .filter_map(|line| line.split('#').next()?.trim().parse().ok())
+            .collect()
+    } else {
+        (options.from..options.from.saturating_add(options.seeds)).collect()
+    };
+    let outcomes = run(&seeds, options.threads);
+    report(&outcomes)
+}
+
+fn run(seeds: &[u64], threads: usize) -> Vec<Outcome> {
+    let next = Arc::new(AtomicU64::new(0));
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let bar = ProgressBar::new(seeds.len() as u64);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            let (next, done, bar) = (next.clone(), done.clone(), bar.clone());
+            scope.spawn(move || {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(seed) = usize::try_from(at).ok().and_then(|at| seeds.get(at)) else {
+                        return;
+                    };
+                    let outcome = parlour_sim::run(*seed, false);
+                    bar.inc(1);
+                    if let Ok(mut done) = done.lock() {
+                        done.push(outcome);
+                    }
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let mut outcomes = done
+        .lock()
+        .map(|mut d| std::mem::take(&mut *d))
+        .unwrap_or_default();
+    outcomes.sort_by_key(|o| o.seed);
+    outcomes
+}
+
+fn report(outcomes: &[Outcome]) -> std::process::ExitCode {
+    let (mut events, mut messages, mut faults, mut breaches) = (0, 0, 0, 0);
+    for outcome in outcomes {
+        events += outcome.figures.events;
+        messages += outcome.figures.messages;
+        faults += outcome.figures.faults;
+        breaches += outcome.breaches.len();
+        for breach in &outcome.breaches {
+            println!("seed {}: {breach}", outcome.seed);
+        }
+    }
+    println!(
+        "{} seeds, {events} events, {messages} messages, {faults} faults, {breaches} breaches",
+        outcomes.len()
+    );
+    if breaches > 0 {
+        println!("tell the story of one with --seed N --trace; keep it in tools/sim/seeds.txt");
+        std::process::ExitCode::FAILURE
+    } else {
+        std::process::ExitCode::SUCCESS
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_: &Options) -> std::process::ExitCode {
+    eprintln!("planted bugs are compiled in only on demand: cargo xtask sim --mutants");
+    std::process::ExitCode::FAILURE
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(options: &Options) -> std::process::ExitCode {
+    use parlour_engine::mutant;
+    let mut escaped = 0;
+    for name in mutant::NAMES {
+        mutant::plant(Some(name));
+        let mut caught = None;
+        'seeds: for chunk in 0..(1_000 / 16) {
+            let first = options.from + chunk * 16;
+            let seeds: Vec<u64> = (first..first + 16).collect();
+            for outcome in run(&seeds, options.threads) {
+                if let Some(breach) = outcome.breaches.first() {
+                    caught = Some((outcome.seed, breach.clone()));
+                    break 'seeds;
+                }
+            }
+        }
+        match caught {
+            Some((seed, breach)) => println!("{name}: caught by seed {seed}: {breach}"),
+            None => {
+                escaped += 1;
+                println!("{name}: ESCAPED 1000 seeds");
+            }
+        }
+    }
+    mutant::plant(None);
+    println!("{} planted, {escaped} escaped", mutant::NAMES.len());
+    if escaped > 0 {
+        std::process::ExitCode::FAILURE
+    } else {
+        std::process::ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,463 @@
+//! The world: its parts, its queue, and the loop.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use parlour_checker::{Checker, Op};
+use parlour_client_core as core;
+use parlour_engine::{gateway, router as engine_router, session};
+use parlour_ports::{history, log, roster, sessions};
+use parlour_protocol::frame::Client as Frame;
+use parlour_protocol::id::{ConversationId, DeviceId, SessionId, StoreId, UserId};
+use parlour_protocol::node::Signal;
+use parlour_protocol::position::{Generation, Partition};
+use parlour_protocol::record::Record;
+use parlour_protocol::row::Row;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::faults::Fault;
+use crate::judge::Outcome;
+use crate::node::Node;
+use crate::router::Router;
+
+/// Partitions of the log.
+pub const PARTITIONS: u16 = 3;
+/// How long a node's lease lasts, in milliseconds.
+pub const LEASE_MS: u64 = 3_000;
+/// How long users work, in milliseconds of the world.
+const WORK_MS: u64 = 30_000;
+/// How long things may take to settle once nothing breaks any more.
+const SETTLE_MS: u64 = 240_000;
+/// Where the world's clock begins, so that no time is zero.
+pub const BEGIN_MS: u64 = 1_700_000_000_000;
+
+/// Something that happens at a time.
+#[derive(Debug)]
+pub enum Event {
+    /// To a client, in one life of its process.
+    Client(usize, u32, ToClient),
+    /// To a node, in one life.
+    Node(usize, u32, ToNode),
+    /// To a router's partition, in one life.
+    Router(usize, u32, Partition, engine_router::Input),
+    /// Rows reach the store.
+    Rows(Vec<Row>),
+    /// Changes reach the roster.
+    Changes(Vec<parlour_protocol::roster::Change>),
+    /// A record reaches the log.
+    Record(Partition, Box<Record>, Option<u64>),
+    /// A call of a router takes effect and is answered.
+    RouterCall(usize, u32, Partition, Box<engine_router::Output>, u64),
+    /// A call of a connection takes effect and is answered.
+    NodeCall(
+        usize,
+        u32,
+        SessionId,
+        gateway::connection::Ask,
+        Box<gateway::need::Need>,
+        u64,
+    ),
+    /// A call of a node's machine takes effect and is answered.
+    SessionCall(usize, u32, Box<session::Output>, u64),
+    /// A partition is given to a router.
+    Assign(Partition, usize),
+    /// A router loses a partition, if it still has this life of it.
+    Revoke(usize, Partition, u64),
+    /// Something breaks, or is mended.
+    Fault(Fault),
+    /// A user does something.
+    Work,
+}
+
+/// What reaches a client.
+#[derive(Debug)]
+pub enum ToClient {
+    /// A frame's bytes on a link.
+    Frame(u64, std::sync::Arc<[u8]>),
+    /// The link is up.
+    Up(u64),
+    /// The link is gone.
+    Down(u64, Option<u16>),
+    /// Its store has confirmed a batch.
+    Persisted(core::saved::Ticket),
+    /// Time.
+    Tick,
+    /// Its process begins.
+    Begin,
+    /// Its owner starts it again after a stop.
+    Resume,
+}
+
+/// What reaches a node.
+#[derive(Debug)]
+pub enum ToNode {
+    /// A frame on a link.
+    Frame(u64, Box<Frame>),
+    /// A client connects.
+    Open(u64, usize),
+    /// The link is gone.
+    Down(u64),
+    /// An input of a connection.
+    Connection(SessionId, Box<gateway::Input>),
+    /// An input of the node's machine.
+    Session(Box<session::Input>),
+    /// Time, for a connection.
+    Tick(SessionId),
+    /// Its process begins.
+    Begin,
+}
+
+/// Figures of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// Events of the queue.
+    pub events: u64,
+    /// Requests made by clients.
+    pub messages: u64,
+    /// Things that were broken.
+    pub faults: u64,
+}
+
+/// Everything.
+pub struct World {
+    /// The seed.
+    pub seed: u64,
+    /// Now, in milliseconds.
+    pub now_ms: u64,
+    /// What falls.
+    pub dice: Dice,
+    /// Several nodes and routers over shared stores, rather than one process.
+    pub cluster: bool,
+    /// Whether things still break.
+    pub breaking: bool,
+    /// Whether users still work.
+    pub working: bool,
+    /// The store's life.
+    pub store: StoreId,
+    /// The log.
+    pub log: log::memory::State,
+    /// Every record that was ever in it, for materialising it again.
+    pub kept: log::memory::State,
+    /// History.
+    pub history: history::memory::State,
+    /// How things stand.
+    pub roster: roster::memory::State,
+    /// Where devices are.
+    pub sessions: sessions::memory::State,
+    /// Whether the session store answers.
+    pub sessions_up: bool,
+    /// Revocations.
+    pub revoked: Vec<(u64, DeviceId)>,
+    /// Gateway nodes.
+    pub nodes: Vec<Node>,
+    /// Routers.
+    pub routers: Vec<Router>,
+    /// Clients.
+    pub clients: Vec<Client>,
+    /// Conversations that users know of.
+    pub rooms: Vec<(ConversationId, bool)>,
+    /// Rows that will reach the store late; all of them do before the end.
+    pub late: u64,
+    /// What is judged.
+    pub checker: Checker,
+    /// What went wrong beyond the record.
+    pub breaches: Vec<String>,
+    /// Figures.
+    pub figures: Figures,
+    /// The story, if it is told.
+    pub trace: Option<Vec<String>>,
+    queue: BTreeMap<(u64, u64), Event>,
+    ties: u64,
+    ids: u64,
+    /// Links whose two ends hear each other.
+    pub links: BTreeSet<u64>,
+    /// When the last message of a link and direction arrives: they stay in order.
+    pub arrivals: BTreeMap<(u64, bool), u64>,
+}
+
+impl World {
+    /// A world of a seed, before anything happened.
+    #[must_use]
+    pub fn new(seed: u64, trace: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let cluster = dice.percent(65);
+        let log = log::memory::State::new(PARTITIONS, Generation(1));
+        let mut world = Self {
+            seed,
+            now_ms: BEGIN_MS,
+            cluster,
+            breaking: true,
+            working: true,
+            store: StoreId::from_bytes([7; 16]),
+            kept: log.clone(),
+            log,
+            history: history::memory::State::default(),
+            roster: roster::memory::State::default(),
+            sessions: sessions::memory::State::default(),
+            sessions_up: true,
+            revoked: Vec::new(),
+            nodes: Vec::new(),
+            routers: Vec::new(),
+            clients: Vec::new(),
+            rooms: Vec::new(),
+            late: 0,
+            checker: Checker::new(5),
+            breaches: Vec::new(),
+            figures: Figures::default(),
+            trace: trace.then(Vec::new),
+            queue: BTreeMap::new(),
+            ties: 0,
+            ids: 0,
+            links: BTreeSet::new(),
+            arrivals: BTreeMap::new(),
+            dice,
+        };
+        world.populate();
+        world
+    }
+
+    fn populate(&mut self) {
+        let (nodes, routers) = if self.cluster { (2, 2) } else { (1, 1) };
+        for at in 0..nodes {
+            self.nodes.push(Node::new(at));
+            self.at(0, Event::Node(at, 0, ToNode::Begin));
+        }
+        for _ in 0..routers {
+            self.routers.push(Router::new());
+        }
+        for partition in 0..PARTITIONS {
+            let router = usize::from(partition) % routers;
+            self.at(0, Event::Assign(Partition(partition), router));
+        }
+        let users = self.dice.between(3, 4);
+        for user in 0..users {
+            let devices = self.dice.between(1, 2);
+            for device in 0..devices {
+                let at = self.clients.len();
+                let user_id = UserId::from_bytes([u8::try_from(user).unwrap_or(0) + 1; 16]);
+                let mut bytes = [u8::try_from(user).unwrap_or(0) + 1; 16];
+                bytes[15] = u8::try_from(device).unwrap_or(0) + 1;
+                bytes[0] = 0xd0;
+                self.clients
+                    .push(Client::new(user_id, DeviceId::from_bytes(bytes)));
+                let delay_ms = self.dice.between(0, 50);
+                self.at(delay_ms, Event::Client(at, 0, ToClient::Begin));
+            }
+        }
+        self.at(200, Event::Work);
+        crate::faults::plan(self, WORK_MS);
+    }
+
+    /// Something happens after a while.
+    pub fn at(&mut self, after_ms: u64, event: Event) {
+        self.ties += 1;
+        self.queue
+            .insert((self.now_ms + after_ms, self.ties), event);
+    }
+
+    /// A number that nothing else has.
+    pub fn id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    /// Tells the story, if it is told.
+    pub fn tell(&mut self, line: impl FnOnce() -> String) {
+        let at_ms = self.now_ms - BEGIN_MS;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{at_ms:>7} {}", line()));
+        }
+    }
+
+    /// Records something for the judge.
+    pub fn record(&mut self, op: &Op) {
+        self.checker.feed(op);
+        if self.trace.is_some() {
+            self.tell(|| format!("record {op:?}"));
+        }
+    }
+
+    /// A breach that the record does not show.
+    pub fn breach(&mut self, text: String) {
+        self.tell(|| format!("BREACH {text}"));
+        if self.breaches.len() < 20 {
+            self.breaches.push(text);
+        }
+    }
+
+    /// Lives until everything has settled, and judges.
+    #[must_use]
+    pub fn live(mut self) -> Outcome {
+        let work_until = BEGIN_MS + WORK_MS;
+        let mut settle_until = u64::MAX;
+        let mut quiet_since = None;
+        while let Some(((at_ms, _), event)) = self.queue.pop_first() {
+            self.now_ms = self.now_ms.max(at_ms);
+            self.figures.events += 1;
+            if self.working && self.now_ms >= work_until {
+                self.working = false;
+                self.breaking = false;
+                settle_until = self.now_ms + SETTLE_MS;
+                crate::faults::mend(&mut self);
+            }
+            self.happen(event);
+            if !self.working {
+                if self.now_ms > settle_until {
+                    let who = self.restless();
+                    self.breach(format!("eventual: not settled after {SETTLE_MS} ms: {who}"));
+                    break;
+                }
+                if self.is_quiet() {
+                    let since = *quiet_since.get_or_insert(self.now_ms);
+                    // Marks, heads and heartbeats have their second too.
+                    if self.now_ms > since + 10_000 {
+                        break;
+                    }
+                } else {
+                    quiet_since = None;
+                }
+            }
+            if self.figures.events > 3_000_000 {
+                self.breach("eventual: the world does not come to rest".to_owned());
+                break;
+            }
+        }
+        crate::judge::judge(self)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.late == 0
+            && self.clients.iter().all(Client::is_quiet)
+            && self.routers.iter().all(Router::is_idle)
+    }
+
+    fn restless(&self) -> String {
+        let clients: Vec<String> = self
+            .clients
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| !c.is_quiet())
+            .map(|(at, c)| format!("client {at} ({:?}, {})", c.link_state(), c.outbox()))
+            .collect();
+        let busy = self.routers.iter().filter(|r| !r.is_idle()).count();
+        format!(
+            "{}; {busy} routers busy; {} late",
+            clients.join(", "),
+            self.late
+        )
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Client(at, life, to) => crate::client::happen(self, at, life, to),
+            Event::Node(at, life, to) => crate::node::happen(self, at, life, to),
+            Event::Router(at, life, partition, input) => {
+                crate::router::input(self, at, life, partition, input);
+            }
+            Event::Rows(rows) => {
+                self.late = self.late.saturating_sub(1);
+                self.write(&rows);
+            }
+            Event::Changes(changes) => {
+                self.late = self.late.saturating_sub(1);
+                changes.iter().for_each(|change| self.roster.apply(change));
+            }
+            Event::Record(partition, record, generation) => {
+                self.late = self.late.saturating_sub(1);
+                // A log that died takes nothing any more.
+                if generation.is_none_or(|g| g == self.generation()) {
+                    self.append(partition, *record);
+                }
+            }
+            Event::RouterCall(at, life, partition, output, answer_ms) => {
+                crate::router::effect(self, at, life, partition, *output, answer_ms);
+            }
+            Event::NodeCall(at, life, session, ask, need, answer_ms) => {
+                crate::node::effect(self, at, life, session, ask, &need, answer_ms);
+            }
+            Event::SessionCall(at, life, output, answer_ms) => {
+                crate::node::session_effect(self, at, life, *output, answer_ms);
+            }
+            Event::Assign(partition, router) => crate::router::assign(self, partition, router),
+            Event::Revoke(router, partition, term) => {
+                crate::router::revoke(self, router, partition, term);
+            }
+            Event::Fault(fault) => crate::faults::happen(self, fault),
+            Event::Work => crate::work::step(self),
+        }
+    }
+
+    /// The newest generation of the log.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.log
+            .bounds(Partition(0))
+            .iter()
+            .map(|b| b.generation.0)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Rows reach the store. On one machine how things stand is in the same commit.
+    pub fn write(&mut self, rows: &[Row]) {
+        rows.iter().for_each(|row| self.history.write(row));
+        if !self.cluster {
+            for change in parlour_protocol::roster::changes(rows) {
+                self.roster.apply(&change);
+            }
+        }
+    }
+
+    /// A record reaches the log, and whoever waits for it.
+    pub fn append(&mut self, partition: Partition, record: Record) {
+        self.kept.append(partition, record.clone());
+        let position = self.log.append(partition, record);
+        self.tell(|| format!("log {position}"));
+        crate::router::wake_readers(self, partition);
+    }
+
+    /// When a message on a link arrives: in order, after some while.
+    pub fn arrival(&mut self, link: u64, to_client: bool) -> u64 {
+        let slow = self.breaking && self.dice.percent(3);
+        let after = if slow {
+            self.dice.between(50, 1_500)
+        } else {
+            self.dice.between(0, 6)
+        };
+        let last = self.arrivals.entry((link, to_client)).or_default();
+        *last = (*last).max(self.now_ms + after);
+        *last - self.now_ms
+    }
+
+    /// Signals on their way to a node. Some are lost, doubled or late, between nodes alone.
+    pub fn relay(&mut self, node: usize, signals: Vec<Signal>) {
+        let Some(life) = self.nodes.get(node).map(|n| n.life) else {
+            return;
+        };
+        let faulty = self.cluster && self.breaking;
+        if faulty && self.dice.percent(4) {
+            self.tell(|| format!("relay to node {node} loses {} signals", signals.len()));
+            return;
+        }
+        let late = faulty && self.dice.percent(4);
+        let after = if late {
+            self.dice.between(10, 2_000)
+        } else {
+            self.dice.between(0, 2)
+        };
+        let after = if self.cluster { after } else { 0 };
+        if faulty && self.dice.percent(2) {
+            let again = self.dice.between(0, 3_000);
+            let input = session::Input::Signals(signals.clone());
+            self.at(
+                again,
+                Event::Node(node, life, ToNode::Session(Box::new(input))),
+            );
+        }
+        let input = session::Input::Signals(signals);
+        self.at(
+            after,
+            Event::Node(node, life, ToNode::Session(Box::new(input))),
+        );
+    }
+}
