@@ -160,8 +160,6 @@ crate::section! {
     pub struct Router {
         /// Records taken from the log in one batch, which becomes one durable write.
         batch_records: u64 = 512;
-        /// How long to wait before a store that failed is asked again.
-        retry_ms: u64 = 200;
     }
 }
 

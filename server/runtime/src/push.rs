@@ -41,6 +41,8 @@ const BELIEVED: Duration = Duration::from_secs(10);
 const USERS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 /// Devices whose last word is remembered; likewise.
 const DEVICES: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+/// How long to wait before a write that failed is made again.
+const AGAIN: Duration = Duration::from_millis(500);
 /// A wake that is to be tried again is, so often at most.
 const WAKE_TRIES: u32 = 5;
 
@@ -61,7 +63,8 @@ impl Heard {
         all.get_or_insert(device, Arc::default).clone()
     }
 
-    fn at(&self, device: DeviceId) -> Option<u64> {
+    /// When something last came from it: milliseconds since 1970, if anything did.
+    pub fn at(&self, device: DeviceId) -> Option<u64> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&device)
             .map(|at| at.load(Ordering::Relaxed))
@@ -210,7 +213,6 @@ impl Loop {
         };
         self.advancing = Some(position);
         let ports = self.node.ports.clone();
-        let retry = Duration::from_millis(self.node.config.router.retry_ms);
         self.call(async move {
             // Repeated here: the end of the batch is known here alone.
             loop {
@@ -222,7 +224,7 @@ impl Loop {
                     Ok(()) => return Ok(Input::Advanced { ok: true }),
                     Err(error) => failed(&error)?,
                 }
-                tokio::time::sleep(retry).await;
+                tokio::time::sleep(AGAIN).await;
             }
         });
     }

@@ -33,6 +33,8 @@ use crate::{clock, drain::Fatal, telemetry};
 const BATCH: usize = 256;
 /// Conversations read at once.
 const INBOX: usize = 500;
+/// How long what is under way may take when the node goes away.
+const LAST: Duration = Duration::from_secs(1);
 /// How long to wait before a read that failed is made again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Revocations read at once.
@@ -111,7 +113,8 @@ impl Loop {
         while let Ok(command) = commands.try_recv() {
             self.command(command).await;
         }
-        while self.calls.next().await.is_some() {}
+        let all = async { while self.calls.next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST, all).await;
     }
 
     async fn command(&mut self, command: Command) {
@@ -313,8 +316,11 @@ impl Loop {
     /// for as long as the lease lives.
     fn unregister(&self, location: Location) {
         let ports = self.ports.clone();
+        let now_ms = clock::now_ms();
         self.call(async move {
-            heard(ports.sessions.unregister(location, clock::now_ms()).await);
+            while heard(ports.sessions.unregister(location, now_ms).await).is_none() {
+                tokio::time::sleep(AGAIN).await;
+            }
             Input::Tick
         });
     }

@@ -154,3 +154,30 @@ async fn a_full_disk_refuses_sends_as_retryable_and_reading_goes_on() {
     assert_eq!(history.events[0].seq, first.seq);
     node.kill();
 }
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_in_a_plain_sentence() {
+    let mut node = Node::start();
+    node.kill();
+    {
+        let store = fjall::Database::builder(node.data().join("store"))
+            .open()
+            .unwrap();
+        let data = store
+            .keyspace("data", fjall::KeyspaceCreateOptions::default)
+            .unwrap();
+        let key = data
+            .iter()
+            .filter_map(|item| item.key().ok())
+            .find(|key| key.windows(6).any(|w| w == b"format"))
+            .expect("the store says its format");
+        data.insert(key, parlour_protocol::row::to_bytes(&99u64))
+            .unwrap();
+        store.persist(fjall::PersistMode::SyncAll).unwrap();
+    }
+    let (code, said) = run(&mut node.command());
+    assert_eq!(code, Some(1));
+    for word in ["99", "newer", &node.data().display().to_string()] {
+        assert!(said.contains(word), "{word} is missing in: {said}");
+    }
+}

@@ -49,7 +49,12 @@ pub(crate) fn code(port: &'static str, error: &Error) -> Code {
 ///
 /// # Errors
 /// A code of the retry range.
-pub(crate) async fn get(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Result<Have, Code> {
+pub(crate) async fn get(
+    ports: &Ports,
+    user: UserId,
+    device: DeviceId,
+    need: Need,
+) -> Result<Have, Code> {
     answer(ports, user, device, need)
         .await
         .map_err(|e| code("gateway", &e))

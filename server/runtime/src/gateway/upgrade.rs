@@ -55,7 +55,10 @@ fn origin(headers: &HeaderMap, allowed: &[String]) -> bool {
 ///
 /// # Errors
 /// No WebSocket upgrade; an origin that may not; no subprotocol of ours.
-pub(crate) fn check(headers: &HeaderMap, allowed: &[String]) -> Result<(Codec, Response<Body>), Failure> {
+pub(crate) fn check(
+    headers: &HeaderMap,
+    allowed: &[String],
+) -> Result<(Codec, Response<Body>), Failure> {
     let bad = |why: &str| Failure::new(Code::BAD_REQUEST).why(why.to_owned());
     if !has(headers, header::CONNECTION, "upgrade") || !has(headers, header::UPGRADE, "websocket") {
         return Err(bad("this path is a WebSocket: upgrade to it"));

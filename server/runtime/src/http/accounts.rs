@@ -249,7 +249,7 @@ pub async fn devices(State(node): State<Arc<Node>>, caller: Caller) -> Answer<Js
                 device: d.device,
                 name: d.name,
                 created_ms: d.created_ms,
-                last_seen_ms: None,
+                last_seen_ms: node.heard.at(d.device),
             })
             .collect(),
     }))

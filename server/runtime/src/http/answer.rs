@@ -2,6 +2,7 @@
 //! calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Query};
@@ -19,6 +20,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::node::Node;
+
+/// How long a request's body may take to come.
+const BODY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A numbered error as an answer: its JSON, with the code's status.
 #[derive(Debug)]
@@ -111,9 +115,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Json<T> {
         if request.uri().path().starts_with("/v1/admin/") {
             most = most.saturating_mul(16);
         }
-        let bytes = Limited::new(request.into_body(), most)
-            .collect()
+        let whole = Limited::new(request.into_body(), most).collect();
+        let bytes = tokio::time::timeout(BODY_WITHIN, whole)
             .await
+            .map_err(|_| Failure::new(Code::BAD_REQUEST).why("the body did not come in time"))?
             .map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() {
                     Failure::new(Code::TOO_LARGE)
