@@ -17,6 +17,7 @@ use crate::config::{Config, Session};
 use crate::driver::{self, Hands, Job};
 use crate::error::Error;
 use crate::http::Http;
+use crate::store::Written;
 use crate::updates::{Update, Updates};
 
 /// A running client. Clones are the same client; it closes when the last is dropped.
@@ -35,6 +36,7 @@ struct Inner {
     http: Http,
     session: Session,
     ended: watch::Receiver<bool>,
+    written: Option<watch::Receiver<Written>>,
 }
 
 impl Client {
@@ -56,6 +58,7 @@ impl Client {
                 http,
                 session,
                 ended: started.ended,
+                written: started.written,
             }),
         })
     }
@@ -158,7 +161,7 @@ impl Client {
     }
 
     /// Takes a request into the outbox, from where it is sent as soon as can be, over restarts if
-    /// need be. Its outcome comes as [`parlour_client_core::Update::Ended`].
+    /// need be (see [`Client::stored`]). Its outcome comes as [`parlour_client_core::Update::Ended`].
     ///
     /// # Errors
     /// [`Error::Refused`]: nothing of it happened. [`Error::Closed`].
@@ -180,6 +183,23 @@ impl Client {
             })
             .await??;
         Ok((accepted, ended.await.map_err(|_| Error::Closed)?))
+    }
+
+    /// Waits until everything accepted so far is in the store: from then on it survives the end
+    /// of this process, however it ends. Without a folder there is nothing to wait for.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn stored(&self) -> Result<(), Error> {
+        let ticket = self.job(|h| h.ticket).await?;
+        let Some(mut written) = self.inner.written.clone() else {
+            return Ok(());
+        };
+        written
+            .wait_for(|w| w.upto >= ticket)
+            .await
+            .map(|_| ())
+            .map_err(|_| Error::Closed)
     }
 
     /// Sends a text.

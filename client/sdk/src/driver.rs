@@ -39,6 +39,8 @@ pub(crate) struct Hands<'a> {
     pub(crate) now_ms: u64,
     pub(crate) out: &'a mut Vec<Output>,
     pub(crate) close: bool,
+    /// The last batch that was given to the store.
+    pub(crate) ticket: Ticket,
     waiters: &'a mut HashMap<MessageId, Vec<oneshot::Sender<Ended>>>,
 }
 
@@ -59,6 +61,8 @@ pub(crate) struct Started {
     ),
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) ended: watch::Receiver<bool>,
+    /// How far the store is; none without one.
+    pub(crate) written: Option<watch::Receiver<Written>>,
 }
 
 pub(crate) async fn start(config: Config) -> Result<Started, Error> {
@@ -94,6 +98,7 @@ pub(crate) async fn start(config: Config) -> Result<Started, Error> {
     let (tell_link, link) = watch::channel(Link::Stopped(None));
     let (tell_ended, ended) = watch::channel(false);
     let weak = updates.downgrade();
+    let written = writer.as_ref().map(|w| w.written.clone());
     let driver = Driver {
         core,
         clock: Clock::new(),
@@ -108,6 +113,7 @@ pub(crate) async fn start(config: Config) -> Result<Started, Error> {
         written: writer.as_ref().map(|w| w.written.clone()),
         writer,
         batches: VecDeque::new(),
+        ticket: Ticket::default(),
         problem: false,
     };
     tokio::spawn(async move {
@@ -119,6 +125,7 @@ pub(crate) async fn start(config: Config) -> Result<Started, Error> {
         updates: (weak, first),
         link,
         ended,
+        written,
     })
 }
 
@@ -161,6 +168,7 @@ struct Driver {
     writer: Option<Writer>,
     written: Option<watch::Receiver<Written>>,
     batches: VecDeque<Batch>,
+    ticket: Ticket,
     problem: bool,
 }
 
@@ -245,6 +253,7 @@ impl Driver {
             now_ms: self.clock.now_ms(),
             out: &mut out,
             close: false,
+            ticket: self.ticket,
             waiters: &mut self.waiters,
         };
         job(&mut hands);
@@ -278,6 +287,7 @@ impl Driver {
                 }
                 Output::Persist { ticket, ops } => {
                     if self.writer.is_some() {
+                        self.ticket = ticket;
                         self.batches.push_back(Batch { ticket, ops });
                         self.store();
                     } else {

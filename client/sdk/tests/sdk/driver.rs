@@ -296,3 +296,16 @@ async fn a_disk_that_does_not_take_it_is_told_of_and_the_send_waits() {
         "{ended:?}"
     );
 }
+
+#[tokio::test]
+async fn what_is_stored_is_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let peer = Peer::start().await;
+    let client = open(&peer, dir.path()).await;
+    drop(peer);
+    for n in 0..20 {
+        let accepted = client.send(room(), n.to_string()).await.unwrap();
+        soon(client.stored()).await.unwrap();
+        assert!(on_disk(dir.path(), accepted.id));
+    }
+}
