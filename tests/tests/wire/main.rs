@@ -3,6 +3,7 @@
 mod accounts;
 mod bad_frames;
 mod bad_sends;
+mod bounds;
 mod chat;
 mod http_api;
 mod life;
