@@ -108,11 +108,11 @@ codes! {
     4007 PROTOCOL 400 "The connection broke the WebSocket protocol, or text was not UTF-8.";
     4008 ORIGIN 403 "Pages of this origin may not connect. The administrator can allow it.";
     4009 SUBPROTOCOL 400 "Ask for the subprotocol `parlour.v1.json` or `parlour.v1.msgpack`.";
-    4010 REPLACED 409 "The same device connected again, and the newer connection stays.";
     4501 SLOW_READER 503 "The connection did not take what was sent to it. Reconnect; nothing is lost.";
     4502 GOING_AWAY 503 "The node is going away. Reconnect, perhaps elsewhere.";
     4503 IDLE 408 "Nothing was heard for too long. Reconnect.";
     4504 INTERNAL 500 "Something failed inside the node. Reconnect and try again; the node's log has the cause.";
+    4505 REPLACED 409 "The same device connected again, and the newer connection stays. Reconnect if that was not meant; 4010 said the same once, and is retired.";
 }
 
 impl Code {

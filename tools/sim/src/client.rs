@@ -1,7 +1,7 @@
 //! Clients: each runs the core over a link, and keeps what the core says in a store that may lose
 //! what was not confirmed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use parlour_checker::frames::{hash_body, seen, why};
@@ -107,6 +107,7 @@ pub struct Client {
     opening: Option<u64>,
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
+    invoked: BTreeSet<MessageId>,
 }
 
 impl Client {
@@ -126,6 +127,7 @@ impl Client {
             opening: None,
             connection: None,
             tick_ms: None,
+            invoked: BTreeSet::new(),
         }
     }
 
@@ -175,6 +177,7 @@ pub fn crash(world: &mut World, at: usize) {
         return;
     }
     client.life += 1;
+    client.off = false;
     client.core = None;
     client.tick_ms = None;
     client.opening = None;
@@ -380,6 +383,9 @@ pub fn request(world: &mut World, at: usize, request: Request) -> Option<Accepte
         intent,
     };
     world.record(&op);
+    if let Some(client) = world.clients.get_mut(at) {
+        client.invoked.insert(accepted.id);
+    }
     act(world, at, out);
     Some(accepted)
 }
@@ -408,6 +414,7 @@ fn one(world: &mut World, at: usize, output: Output) {
         Output::Close => drop_link(world, at),
         Output::Send(frame) => {
             marks(world, at, &frame);
+            own_accord(world, at, &frame);
             if world.trace.is_some() {
                 world.tell(|| format!("client {at} > {frame:?}"));
             }
@@ -462,6 +469,32 @@ fn connect(world: &mut World, at: usize) {
     let node_life = world.nodes.get(node).map_or(0, |n| n.life);
     world.at(0, Event::Node(node, node_life, ToNode::Open(link, at)));
     world.at(after, Event::Client(at, life, ToClient::Up(link)));
+}
+
+/// What the core sends of its own accord, such as the deletion of what was given up too late, is
+/// called too.
+fn own_accord(world: &mut World, at: usize, frame: &Frame) {
+    let (conversation, id) = match frame {
+        Frame::Delete(f) => (f.conversation, f.id),
+        Frame::Edit(f) => (f.conversation, f.id),
+        Frame::React(f) => (f.conversation, f.id),
+        _ => return,
+    };
+    let Some(client) = world.clients.get_mut(at) else {
+        return;
+    };
+    if client.invoked.insert(id) {
+        let (device, user) = (client.device, client.user);
+        let intent = Intent::Send;
+        world.record(&Op::Invoke {
+            device,
+            user,
+            conversation,
+            id,
+            hash: None,
+            intent,
+        });
+    }
 }
 
 fn marks(world: &mut World, at: usize, frame: &Frame) {

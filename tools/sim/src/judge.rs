@@ -152,12 +152,17 @@ fn read(world: &mut World, conversation: ConversationId) {
             }
         }
     }
-    let reader = match standing.direct {
-        Some((a, _)) => a,
-        None => events.first().map(|e| e.sender).unwrap_or_default(),
+    // Read by someone who was always there, so that what is judged is the store alone.
+    let auditor = parlour_protocol::UserId::from_bytes([0xaa; 16]);
+    let op = Op::Membership {
+        conversation,
+        user: auditor,
+        from: Seq::ZERO,
+        until: None,
     };
+    world.record(&op);
     world.record(&Op::ReadBack(parlour_checker::ReadBack {
-        user: reader,
+        user: auditor,
         ..back
     }));
 }

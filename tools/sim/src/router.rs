@@ -66,6 +66,18 @@ impl Default for Router {
 /// Gives a partition to a router. Whoever had it may go on for a while: a zombie.
 pub fn assign(world: &mut World, partition: Partition, to: usize) {
     let term = world.id();
+    // On one machine a partition is begun once in a life of the process.
+    let running = world
+        .nodes
+        .first()
+        .is_some_and(|n| n.down_until_ms <= world.now_ms);
+    let owned = world
+        .routers
+        .iter()
+        .any(|r| r.machines.contains_key(&partition));
+    if !world.cluster && (owned || !running) {
+        return;
+    }
     for at in 0..world.routers.len() {
         let Some(router) = world.routers.get(at) else {
             continue;
