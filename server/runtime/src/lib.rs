@@ -10,6 +10,7 @@
 //! wakes. [`run`] starts them all over the [`ports`] of a [`node`].
 
 pub mod administrator;
+pub mod alarm;
 pub mod bounds;
 pub mod clock;
 pub mod config;

@@ -25,9 +25,10 @@ use parlour_protocol::position::{Position, Progress};
 use parlour_protocol::seq::Seq;
 use tokio::sync::mpsc;
 
+use crate::alarm::Alarm;
 use crate::node::Node;
 use crate::ports::Ports;
-use crate::router::{Handle, News, until};
+use crate::router::{Handle, News};
 use crate::{clock, drain::Fatal, telemetry};
 
 /// Batches of the router that wait. Beyond it the router waits.
@@ -91,7 +92,7 @@ pub fn start(node: &Arc<Node>, news: mpsc::Receiver<News>, router: Handle) {
         known: Arc::new(Mutex::new(LruCache::new(USERS))),
         hashes: VecDeque::new(),
         advancing: None,
-        wake_ms: None,
+        alarm: Alarm::default(),
         router,
     };
     node.drain.stage("push", this.run(news));
@@ -114,7 +115,7 @@ struct Loop {
     /// Ends of the router's batches, with the hash of each last record: where the cursor may stand.
     hashes: VecDeque<(Position, Bytes)>,
     advancing: Option<Position>,
-    wake_ms: Option<u64>,
+    alarm: Alarm,
     router: Handle,
 }
 
@@ -122,7 +123,6 @@ impl Loop {
     async fn run(mut self, mut news: mpsc::Receiver<News>) {
         let stopped = self.node.drain.stopped();
         loop {
-            let wake = self.wake_ms;
             let full = self.machine.is_full();
             let input = tokio::select! {
                 Some(done) = self.calls.next() => match done {
@@ -134,10 +134,7 @@ impl Loop {
                     self.hashes.push_back((batch.up_to, batch.hash));
                     Input::Placed { events: batch.events, up_to: batch.up_to }
                 }
-                () = until(wake) => {
-                    self.wake_ms = None;
-                    Input::Tick
-                }
+                () = self.alarm.ring() => Input::Tick,
                 // What is not decided yet is decided by the next life: the cursor says from where.
                 () = stopped.cancelled() => return,
             };
@@ -195,7 +192,7 @@ impl Loop {
                 });
             }
             Output::Advance { position } => self.advance(position),
-            Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),
+            Output::WakeAt { at_ms } => self.alarm.set_earlier(at_ms),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -19,6 +19,7 @@ use parlour_protocol::position::{Partition, Position};
 use parlour_protocol::record::Record;
 use tokio::sync::mpsc;
 
+use crate::alarm::Alarm;
 use crate::clock;
 use crate::node::Node;
 use crate::ports::Ports;
@@ -65,7 +66,7 @@ pub fn start(node: &Arc<Node>, partition: Partition, push: Option<mpsc::Sender<N
         ),
         partition,
         calls: FuturesUnordered::new(),
-        wake_ms: None,
+        alarm: Alarm::default(),
         push,
         out: Vec::new(),
         read: VecDeque::new(),
@@ -81,7 +82,7 @@ struct Loop {
     machine: engine::Partition,
     partition: Partition,
     calls: FuturesUnordered<BoxFuture<'static, Result<Input, Fatal>>>,
-    wake_ms: Option<u64>,
+    alarm: Alarm,
     push: Option<mpsc::Sender<News>>,
     out: Vec<Output>,
     /// Records that were read and are not placed yet, for push.
@@ -98,7 +99,6 @@ impl Loop {
             if stopped.is_cancelled() && self.machine.waiting() == 0 {
                 return;
             }
-            let wake = self.wake_ms;
             let input = tokio::select! {
                 Some(done) = self.calls.next() => match done {
                     Ok(input) => input,
@@ -108,10 +108,7 @@ impl Loop {
                     }
                 },
                 Some(input) = commands.recv() => input,
-                () = until(wake) => {
-                    self.wake_ms = None;
-                    Input::Tick
-                }
+                () = self.alarm.ring() => Input::Tick,
                 () = stopped.cancelled(), if !stopped.is_cancelled() => continue,
             };
             self.give(input).await;
@@ -228,9 +225,7 @@ impl Loop {
                     let _ = push.send(news).await;
                 }
             }
-            Output::WakeAt { at_ms } => {
-                self.wake_ms = Some(self.wake_ms.map_or(at_ms, |at| at.min(at_ms)));
-            }
+            Output::WakeAt { at_ms } => self.alarm.set_earlier(at_ms),
             Output::Stop { remedy } => {
                 tracing::error!(partition = partition.0, %remedy, "a partition stopped");
                 self.node.partition_stopped(partition, remedy.to_string());
@@ -318,15 +313,5 @@ async fn locate(
             })
         }
         other => other,
-    }
-}
-
-/// Waits until this time by the clock; for ever without one.
-pub async fn until(at_ms: Option<u64>) {
-    match at_ms {
-        None => std::future::pending().await,
-        Some(at) => {
-            tokio::time::sleep(Duration::from_millis(at.saturating_sub(clock::now_ms()))).await;
-        }
     }
 }

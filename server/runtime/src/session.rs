@@ -23,10 +23,10 @@ use tokio::sync::{broadcast, mpsc};
 pub(crate) use command::Command;
 pub use command::Handle;
 
+use crate::alarm::Alarm;
 use crate::gateway::mailbox::{Letter, Mailboxes};
 use crate::node::Node;
 use crate::ports::Ports;
-use crate::router::until;
 use crate::{clock, drain::Fatal, telemetry};
 
 /// Signals and presence changes that are taken at once.
@@ -61,7 +61,8 @@ pub fn start(node: &Arc<Node>) {
         machine: Machine::new(config, Incarnation(clock::now_ms())),
         mailboxes: Mailboxes::default(),
         calls: FuturesUnordered::new(),
-        wake_ms: None,
+        alarm: Alarm::default(),
+        dice: u64::from_be_bytes(clock::random()),
         out: Vec::new(),
         revoked_ms: clock::now_ms(),
         node: node.clone(),
@@ -77,7 +78,8 @@ struct Loop {
     machine: Machine,
     mailboxes: Mailboxes,
     calls: FuturesUnordered<BoxFuture<'static, Input>>,
-    wake_ms: Option<u64>,
+    alarm: Alarm,
+    dice: u64,
     out: Vec<Output>,
     /// When the revocations were last read.
     revoked_ms: u64,
@@ -95,16 +97,12 @@ impl Loop {
         upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         self.handle(Input::Start).await;
         loop {
-            let wake = self.wake_ms;
             tokio::select! {
                 Some(command) = commands.recv() => self.command(command).await,
                 Some(signals) = relay.recv() => self.signals(signals, &mut relay).await,
                 Some(input) = self.calls.next() => self.called(input).await,
                 moved = changes.recv() => self.moved(moved, &mut changes).await,
-                () = until(wake) => {
-                    self.wake_ms = None;
-                    self.handle(Input::Tick).await;
-                }
+                () = self.alarm.ring() => self.handle(Input::Tick).await,
                 _ = upkeep.tick() => self.upkeep(),
                 () = stopped.cancelled() => break,
             }
@@ -226,7 +224,12 @@ impl Loop {
 
     async fn handle(&mut self, input: Input) {
         let mut out = std::mem::take(&mut self.out);
-        let random = u64::from_be_bytes(clock::random());
+        // For jitter alone: what comes next need not be a secret (a step of Knuth's MMIX).
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let random = self.dice;
         self.machine
             .handle(clock::now_ms(), input, random, &mut out);
         for output in out.drain(..) {
@@ -304,7 +307,7 @@ impl Loop {
             Output::Ready { session } => self.mailboxes.put(session, Letter::Ready),
             Output::Give { session, given } => self.mailboxes.put(session, Letter::Given(given)),
             Output::Close { session, code } => self.mailboxes.close(session, code),
-            Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),
+            Output::WakeAt { at_ms } => self.alarm.set(at_ms),
         }
     }
 

@@ -120,3 +120,28 @@ impl Mailboxes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_mailbox_closes_its_session_and_no_other() {
+        let (one, two) = (SessionId::v7(1, [1; 10]), SessionId::v7(1, [2; 10]));
+        let mut boxes = Mailboxes::default();
+        let (mailbox, mut full) = open(2);
+        boxes.insert(one, mailbox);
+        let (mailbox, other) = open(2);
+        boxes.insert(two, mailbox);
+        for _ in 0..3 {
+            boxes.put(one, Letter::Ready);
+        }
+        assert_eq!(full.closing().await, Code::SLOW_READER);
+        // What came before is still there, in order.
+        assert!(matches!(full.next().await, Some(Letter::Ready)));
+        assert!(matches!(full.next().await, Some(Letter::Ready)));
+        let open = other.closing();
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(1), open).await;
+        assert!(waited.is_err(), "the other was closed too");
+    }
+}

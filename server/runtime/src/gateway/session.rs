@@ -23,9 +23,9 @@ use super::ask;
 use super::mailbox::{Letter, Mailbox, Post};
 use super::submit::{append, tell};
 use super::wire::{Turn, Wire};
+use crate::alarm::Alarm;
 use crate::bounds::Place;
 use crate::node::Node;
-use crate::router::until;
 use crate::session::Command;
 use crate::{clock, telemetry};
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(node: Arc<Node>, io: Upgraded, codec: Codec, place: Arc<
         calls: FuturesUnordered::new(),
         appends: VecDeque::new(),
         appending: false,
-        wake_ms: None,
+        alarm: Alarm::default(),
         out: Vec::new(),
         close: None,
         joined: false,
@@ -86,7 +86,7 @@ struct Task {
     /// Appends are made one after the other: their order is the client's.
     appends: VecDeque<(Ask, ConversationId, Record)>,
     appending: bool,
-    wake_ms: Option<u64>,
+    alarm: Alarm,
     out: Vec<Output>,
     close: Option<Code>,
     joined: bool,
@@ -103,13 +103,12 @@ enum Called {
 impl Task {
     async fn run(&mut self, mut post: Post) -> Option<Code> {
         let draining = self.node.drain.draining();
-        let mut drain_ms: Option<u64> = None;
+        let (mut leave, mut leaving) = (Alarm::default(), false);
         let mut revoked = post.closing();
         loop {
             if let Some(code) = self.close {
                 return Some(code);
             }
-            let wake = self.wake_ms;
             let input = tokio::select! {
                 turn = self.wire.turn() => match turn {
                     Turn::Wrote { frames, bytes } => Input::Written { frames, bytes },
@@ -142,16 +141,14 @@ impl Task {
                     }
                 },
                 code = &mut revoked => return Some(code),
-                () = until(wake) => {
-                    self.wake_ms = None;
-                    Input::Tick
-                }
-                () = draining.cancelled(), if drain_ms.is_none() => {
+                () = self.alarm.ring() => Input::Tick,
+                () = draining.cancelled(), if !leaving => {
+                    leaving = true;
                     let after_ms = clock::below(self.node.config.drain.jitter_ms_max);
-                    drain_ms = Some(clock::now_ms().saturating_add(after_ms));
+                    leave.set(clock::now_ms().saturating_add(after_ms));
                     Input::Drain { after_ms }
                 }
-                () = until(drain_ms), if drain_ms.is_some() => return Some(Code::GOING_AWAY),
+                () = leave.ring() => return Some(Code::GOING_AWAY),
             };
             self.handle(input).await;
         }
@@ -251,7 +248,7 @@ impl Task {
                 let session = self.session;
                 self.tell_node(Command::Watch { session, users }).await;
             }
-            Output::WakeAt { at_ms } => self.wake_ms = Some(at_ms),
+            Output::WakeAt { at_ms } => self.alarm.set(at_ms),
         }
     }
 
