@@ -20,6 +20,7 @@ use parlour_engine::gateway::need::{Have, Need};
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{client, server};
 
+pub(crate) use ask::code;
 pub use submit::submit;
 
 use crate::http::answer::{Answer, Caller, Failure};

@@ -6,7 +6,7 @@
 //! order; a loop here does it, and tells the machine what came of it (decision 26).
 //!
 //! In flow order: [`sockets`] takes connections; [`http`] and [`gateway`] speak with clients;
-//! [`router`] makes rows of the log; [`session`] hands what comes to connections; [`push`] decides
+//! [`log`] takes records, of which [`router`] makes rows; [`session`] hands what comes to connections; [`push`] decides
 //! wakes. [`run`] starts them all over the [`ports`] of a [`node`].
 
 pub mod administrator;
@@ -17,6 +17,7 @@ pub mod config;
 pub mod drain;
 pub mod gateway;
 pub mod http;
+pub mod log;
 pub mod node;
 pub mod password;
 pub mod ports;

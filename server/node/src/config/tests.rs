@@ -1,3 +1,5 @@
+//! Layers, nearest keys, secrets, and the sample that is made of the doc comments.
+
 use super::*;
 
 fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {

@@ -21,10 +21,11 @@ use parlour_protocol::record::{Header, RULES, Record};
 
 use super::ask;
 use super::mailbox::{Letter, Mailbox, Post};
-use super::submit::{append, tell};
+use super::submit::tell;
 use super::wire::{Turn, Wire};
 use crate::alarm::Alarm;
 use crate::bounds::Place;
+use crate::log::append;
 use crate::node::Node;
 use crate::session::Command;
 use crate::{clock, telemetry};

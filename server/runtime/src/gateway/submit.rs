@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use parlour_engine::gateway::admit::{Identity, Judged, Submission, judge};
 use parlour_engine::gateway::need::{Have, Need};
-use parlour_ports::Error;
 use parlour_ports::accounts::Device;
 use parlour_protocol::error::Code;
 use parlour_protocol::fact::{Fact, Question};
@@ -14,39 +13,15 @@ use parlour_protocol::http::Placed;
 use parlour_protocol::id::{ConversationId, MessageId, UserId};
 use parlour_protocol::node::{Mail, NodeId, Signal};
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
-use parlour_protocol::record::{RULES, Record};
+use parlour_protocol::record::RULES;
 use parlour_protocol::row::Outcome;
 
 use super::ask;
 use crate::clock;
 use crate::http::answer::{Answer, Failure};
+use crate::log::append;
 use crate::node::Node;
 use crate::ports::Ports;
-use crate::telemetry;
-
-/// Appends a record to its conversation's partition.
-///
-/// # Errors
-/// `Some`: it will never appear. `None`: nobody knows.
-pub(super) async fn append(
-    node: &Node,
-    conversation: ConversationId,
-    record: Record,
-) -> Result<(), Option<Code>> {
-    let log = &node.ports.log;
-    let partition = Partition::of(conversation, log.partitions());
-    if node.is_full() {
-        metrics::counter!(telemetry::APPENDS, "outcome" => "refused").increment(1);
-        return Err(Some(Code::STORAGE_FULL));
-    }
-    let (outcome, result) = match log.append(partition, record).await {
-        Ok(_) => ("appended", Ok(())),
-        Err(Error::Unknown { .. }) => ("unknown", Err(None)),
-        Err(error) => ("refused", Err(Some(ask::code("log", &error)))),
-    };
-    metrics::counter!(telemetry::APPENDS, "outcome" => outcome).increment(1);
-    result
-}
 
 /// Tells a signal to the nodes that hold sessions of those concerned; at most once.
 pub(super) async fn tell(ports: &Ports, signal: Signal) {
