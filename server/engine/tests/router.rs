@@ -40,6 +40,8 @@ struct World {
     stores: Vec<(Call, Vec<Row>)>,
     asked: Option<(Call, Position, Vec<parlour_protocol::fact::Question>)>,
     reading: Option<Call>,
+    progress: Option<Call>,
+    bounds: Option<Call>,
 }
 
 fn users(of: &[parlour_protocol::UserId]) -> String {
@@ -76,6 +78,8 @@ impl World {
             stores: Vec::new(),
             asked: None,
             reading: None,
+            progress: None,
+            bounds: None,
         }
     }
 
@@ -110,7 +114,7 @@ impl World {
                     })
                     .collect();
                 Input::Progress {
-                    call: Call(1),
+                    call: self.progress.take().expect("asked"),
                     cursors: vec![cursor],
                 }
             }
@@ -118,7 +122,7 @@ impl World {
                 let (first, end) = rest.split_once("..").expect("FIRST..END");
                 let offset = |s: &str| Offset(s.parse().expect("an offset"));
                 Input::Bounds {
-                    call: Call(2),
+                    call: self.bounds.take().expect("asked"),
                     bounds: vec![Bounds {
                         generation: Generation(1),
                         first: offset(first),
@@ -199,8 +203,14 @@ impl World {
 
     fn show(&mut self, output: Output) -> String {
         match output {
-            Output::ReadProgress { call } => format!("{}: read progress", call.0),
-            Output::ReadBounds { call } => format!("{}: read bounds", call.0),
+            Output::ReadProgress { call } => {
+                self.progress = Some(call);
+                format!("{}: read progress", call.0)
+            }
+            Output::ReadBounds { call } => {
+                self.bounds = Some(call);
+                format!("{}: read bounds", call.0)
+            }
             Output::Read { call, from, .. } => {
                 self.reading = Some(call);
                 format!("{}: read from {}", call.0, from.offset.0)

@@ -116,8 +116,12 @@ pub fn assign(world: &mut World, partition: Partition, to: usize) {
             tick_ms: None,
         },
     );
-    let life = router.life;
+    let life = life_of(term);
     input(world, to, life, partition, Input::Assigned);
+}
+
+fn life_of(term: u64) -> u32 {
+    u32::try_from(term).unwrap_or(u32::MAX)
 }
 
 /// A router learns that a partition is not its own any more.
@@ -139,7 +143,12 @@ pub fn input(world: &mut World, at: usize, life: u32, partition: Partition, inpu
     let Some(router) = world.routers.get_mut(at) else {
         return;
     };
-    if router.life != life {
+    // What was meant for an earlier machine of the partition is nothing to this one.
+    if router
+        .machines
+        .get(&partition)
+        .is_none_or(|o| life_of(o.term) != life)
+    {
         return;
     }
     if router.paused_until_ms > now_ms {
@@ -302,7 +311,11 @@ pub fn effect(
     output: Output,
     answer_ms: u64,
 ) {
-    let alive = world.routers.get(at).is_some_and(|r| r.life == life);
+    let alive = world
+        .routers
+        .get(at)
+        .and_then(|r| r.machines.get(&partition))
+        .is_some_and(|o| life_of(o.term) == life);
     let answer = match output {
         Output::ReadProgress { call } => Input::Progress {
             call,
@@ -326,6 +339,7 @@ pub fn effect(
                     .routers
                     .get_mut(at)
                     .and_then(|r| r.machines.get_mut(&partition))
+                    .filter(|o| life_of(o.term) == life)
                 {
                     owned.parked = Some((call, from, max));
                 }
@@ -418,10 +432,10 @@ pub fn wake_readers(world: &mut World, partition: Partition) {
         let Some(router) = world.routers.get_mut(at) else {
             continue;
         };
-        let life = router.life;
         let Some(owned) = router.machines.get_mut(&partition) else {
             continue;
         };
+        let life = life_of(owned.term);
         if let Some((call, from, max)) = owned.parked.take() {
             let after = world.dice.between(0, 3);
             let read = Box::new(Output::Read { call, from, max });

@@ -27,7 +27,7 @@ use parlour_protocol::node::{Answer, Signal};
 use parlour_protocol::record::Record;
 use parlour_protocol::seq::Head;
 
-use crate::gateway::admit::Identity;
+use crate::gateway::admit::{Identity, Refusal};
 use crate::gateway::given::{Given, Prepared};
 use crate::gateway::need::{Have, Need};
 use crate::gateway::rates::Rate;
@@ -195,6 +195,7 @@ pub struct Connection {
     asks: u64,
     pending: BTreeMap<Ask, Pending>,
     waiting: BTreeMap<(ConversationId, MessageId), Ref>,
+    refused: VecDeque<(ConversationId, MessageId, Refusal)>,
     histories: VecDeque<client::History>,
     known: BTreeMap<ConversationId, Known>,
     uses: u64,
@@ -222,6 +223,7 @@ impl Connection {
             asks: 0,
             pending: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            refused: VecDeque::new(),
             histories: VecDeque::new(),
             known: BTreeMap::new(),
             uses: 0,

@@ -208,9 +208,10 @@ impl Sequencer {
             out.told = told(answer(outcome));
             return out;
         }
-        if h.class != Class::Cancel
-            && h.after
-                .is_some_and(|after| after != h.id && c.outcome(h.sender, after).is_none())
+        // A cancel waits in line too: what follows it goes by its outcome, and would pass what it
+        // waited for.
+        if h.after
+            .is_some_and(|after| after != h.id && c.outcome(h.sender, after).is_none())
         {
             out.told = told(Answer::Refused {
                 code: Code::AFTER_UNKNOWN,

@@ -49,6 +49,9 @@ impl Default for Config {
     }
 }
 
+/// How often progress and bounds that do not fit each other are read again.
+const LOOKS: u32 = 3;
+
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 enum Phase {
     Idle,
@@ -97,6 +100,7 @@ pub struct Partition {
     again: BTreeSet<(u64, Call)>,
     cursors: Option<Vec<Vec<(Generation, Progress)>>>,
     bounds: Option<Vec<Bounds>>,
+    looked: u32,
     next: Position,
     compare: Option<Bytes>,
     reading: Option<Call>,
@@ -107,6 +111,7 @@ pub struct Partition {
     raising: Option<Raising>,
     advancing: Option<Call>,
     released: bool,
+    durable: Option<Position>,
 }
 
 impl Partition {
@@ -123,6 +128,7 @@ impl Partition {
             again: BTreeSet::new(),
             cursors: None,
             bounds: None,
+            looked: 0,
             next: Position::default(),
             compare: None,
             reading: None,
@@ -133,6 +139,7 @@ impl Partition {
             raising: None,
             advancing: None,
             released: false,
+            durable: None,
         }
     }
 
@@ -160,13 +167,13 @@ impl Partition {
                 if self.phase == Phase::Idle {
                     self.phase = Phase::Starting;
                     self.call(out, |call| Output::ReadProgress { call });
-                    self.call(out, |call| Output::ReadBounds { call });
                 }
             }
             Input::Progress { call, cursors } => {
                 if self.close(call) {
                     self.cursors = Some(cursors);
-                    self.start(out);
+                    // After it, so that a log that merely grew meanwhile is no log cut short.
+                    self.call(out, |call| Output::ReadBounds { call });
                 }
             }
             Input::Bounds { call, bounds } => {
@@ -213,8 +220,16 @@ impl Partition {
                 }
             }
             Input::Advanced { call } => {
+                let progress = match self.open.get(&call) {
+                    Some((Output::Advance { progress, .. }, _)) => Some(progress.position),
+                    _ => None,
+                };
                 if self.close(call) {
                     self.advancing = None;
+                    // Only now: whoever begins again asks for what lies behind the progress.
+                    if let Some(up_to) = progress.filter(|_| !self.config.joined) {
+                        out.push(Output::Done { up_to });
+                    }
                 }
             }
             Input::NodeGone { node } => self.node_gone(node),
@@ -256,6 +271,12 @@ impl Partition {
                 self.next = from;
                 self.compare = compare;
                 self.phase = Phase::Running;
+            }
+            // Who had the partition before may have gone on between the two readings: what a
+            // person would be called for is looked at again first.
+            Err(_) if self.looked < LOOKS => {
+                self.looked += 1;
+                self.call(out, |call| Output::ReadProgress { call });
             }
             Err(remedy) => self.stop(remedy, out),
         }
@@ -450,6 +471,11 @@ impl Partition {
         {
             let take = self.queue.len().min(self.config.batch_max.max(1));
             let batch: Vec<_> = self.queue.drain(..take).collect();
+            // Only here: between a batch's questions and its decision nothing may be forgotten,
+            // for what was known when it was asked is not asked.
+            if let Some(position) = self.durable.take() {
+                self.sequencer.durable(position);
+            }
             let questions = self.sequencer.questions(&batch);
             match batch.first() {
                 Some((as_of, _)) if !questions.is_empty() => {
@@ -480,8 +506,8 @@ impl Partition {
                 next_steps.push(at);
             }
         }
-        if let Some(position) = durable {
-            self.sequencer.durable(position);
+        if durable.is_some() {
+            self.durable = durable;
         }
         for at in next_steps {
             let Some(batch) = self.batches.get(at) else {
@@ -544,11 +570,6 @@ impl Partition {
     fn raise(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         if let Some(raising) = self.raising.take_if(|r| r.told && r.telling.is_empty()) {
             let progress = raising.round.done;
-            if !self.config.joined {
-                out.push(Output::Done {
-                    up_to: progress.position,
-                });
-            }
             self.advancing = Some(self.call(out, |call| Output::Advance { call, progress }));
         }
         let due = self

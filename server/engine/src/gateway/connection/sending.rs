@@ -11,10 +11,13 @@ use super::{Ask, Connection, Output};
 use crate::gateway::admit::{Judged, Submission, judge};
 use crate::gateway::need::{Admit, Need};
 
+/// Refusals of its own that a connection remembers: more than can be under way at once.
+const REFUSED: usize = 512;
+
 impl Connection {
     pub(super) fn submit(&mut self, frame: Client, out: &mut Vec<Output>) {
         let user = self.user();
-        let Some(submission) = Submission::of(frame, user, &self.config.limits) else {
+        let Some(mut submission) = Submission::of(frame, user, &self.config.limits) else {
             return;
         };
         let (r#ref, id) = (submission.send.r#ref, submission.send.id);
@@ -37,6 +40,32 @@ impl Connection {
                 error = error.of(conversation, id);
             }
             return self.send(&Server::Error(error), out);
+        }
+        if let Some(conversation) = submission.conversation(user) {
+            // What this connection refused by itself it refuses again: the client may have sent
+            // a second try before it read the answer to the first.
+            let refused = self
+                .refused
+                .iter()
+                .find(|(c, i, _)| *c == conversation && *i == id)
+                .cloned();
+            if let Some((_, _, refusal)) = refused {
+                let mut error = server::Error::new(r#ref, refusal.code).of(conversation, id);
+                error.details = refusal.details;
+                return self.send(&Server::Error(error), out);
+            }
+            // Of two tries under way neither is the only one: the log has the word.
+            let mut doubled = self.waiting.contains_key(&(conversation, id));
+            for pending in self.pending.values_mut() {
+                if let Pending::Admit(other) = pending
+                    && other.send.id == id
+                    && other.conversation(user) == Some(conversation)
+                {
+                    other.send.retry = true;
+                    doubled = true;
+                }
+            }
+            submission.send.retry |= doubled;
         }
         self.ask(Pending::Admit(Box::new(submission)), need, out);
     }
@@ -64,6 +93,10 @@ impl Connection {
             self.config.rules,
         ) {
             Judged::Refuse(refusal) => {
+                if self.refused.len() >= REFUSED {
+                    self.refused.pop_front();
+                }
+                self.refused.push_back((conversation, id, refusal.clone()));
                 let mut error = server::Error::new(r#ref, refusal.code).of(conversation, id);
                 error.details = refusal.details;
                 self.send(&Server::Error(error), out);
