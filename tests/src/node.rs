@@ -201,6 +201,20 @@ impl Node {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
     }
 
+    /// Waits until it has written this to standard error, and answers all that it wrote.
+    pub fn until_logged(&self, word: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let logs = self.logs();
+            if logs.contains(word) {
+                return logs;
+            }
+            assert!(Instant::now() < end, "{word} was not logged:\n{logs}");
+            // Polling a file, not hoping for an order of events.
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     /// A client of its API that is nobody.
     pub fn http(&self) -> Http {
         Http::new(&self.url)

@@ -124,6 +124,7 @@ impl Loop {
         let stopped = self.node.drain.stopped();
         loop {
             let full = self.machine.is_full();
+            let mut given_ms = None;
             let input = tokio::select! {
                 Some(done) = self.calls.next() => match done {
                     Ok(input) => input,
@@ -132,6 +133,7 @@ impl Loop {
                 Some(batch) = news.recv(), if !full => {
                     metrics::gauge!(telemetry::PUSH_LAG).increment(batch.events.len() as f64);
                     self.hashes.push_back((batch.up_to, batch.hash));
+                    given_ms = Some(batch.given_ms);
                     Input::Placed { events: batch.events, up_to: batch.up_to }
                 }
                 () = self.alarm.ring() => Input::Tick,
@@ -145,7 +147,10 @@ impl Loop {
                 }
             }
             let mut out = Vec::new();
-            self.machine.handle(clock::now_ms(), input, &mut out);
+            // The clock may have gone back since the router read it.
+            let now_ms = clock::now_ms();
+            let now_ms = given_ms.map_or(now_ms, |given| given.min(now_ms));
+            self.machine.handle(now_ms, input, &mut out);
             for output in out {
                 self.execute(output);
             }

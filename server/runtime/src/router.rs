@@ -36,6 +36,8 @@ pub struct News {
     pub up_to: Position,
     /// The hash of the record there: what a cursor keeps beside its position.
     pub hash: Bytes,
+    /// When they were given to devices: whatever comes from one later may be its answer.
+    pub given_ms: u64,
 }
 
 /// Speaks to a partition's loop.
@@ -69,6 +71,7 @@ pub fn start(node: &Arc<Node>, partition: Partition, push: Option<mpsc::Sender<N
         alarm: Alarm::default(),
         push,
         out: Vec::new(),
+        now_ms: 0,
         read: VecDeque::new(),
         ended: false,
     };
@@ -85,6 +88,8 @@ struct Loop {
     alarm: Alarm,
     push: Option<mpsc::Sender<News>>,
     out: Vec<Output>,
+    /// The time of the last input.
+    now_ms: u64,
     /// Records that were read and are not placed yet, for push.
     read: VecDeque<(Position, Record)>,
     ended: bool,
@@ -120,7 +125,8 @@ impl Loop {
             self.read.extend(records.iter().cloned());
         }
         let mut out = std::mem::take(&mut self.out);
-        self.machine.handle(clock::now_ms(), input, &mut out);
+        self.now_ms = clock::now_ms();
+        self.machine.handle(self.now_ms, input, &mut out);
         for output in out.drain(..) {
             self.execute(output).await;
         }
@@ -221,6 +227,7 @@ impl Loop {
                         events,
                         up_to,
                         hash,
+                        given_ms: self.now_ms,
                     };
                     let _ = push.send(news).await;
                 }

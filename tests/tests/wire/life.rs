@@ -26,7 +26,7 @@ async fn a_first_start_says_what_to_do_next() {
     assert_eq!(health.status, "ok");
     let ready: Health = node.http().get("/ready").await.ok();
     assert_eq!(ready.status, "ok");
-    let logs = node.logs();
+    let logs = node.until_logged("admin.token");
     for word in ["/v1/accounts", &node.url, "admin.token"] {
         assert!(logs.contains(word), "{word} is missing in\n{logs}");
     }
@@ -207,5 +207,81 @@ async fn tls_is_spoken_and_beyond_loopback_without_it_is_warned_of() {
     assert!(stderr.contains("--tls-key"), "{stderr}");
 
     let open = Node::with(&["--listen", "0.0.0.0:0"]);
-    assert!(open.logs().contains("TLS"), "{}", open.logs());
+    open.until_logged("there is no TLS");
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let mut node = Node::with(&[
+        "--set",
+        "drain.jitter_ms_max=600000",
+        "--set",
+        "drain.drain_ms_max=600000",
+    ]);
+    let ada = node.sign_up("ada").await;
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    node.signal("TERM");
+    socket
+        .expect(|f| matches!(f, Server::GoingAway(_)).then_some(()))
+        .await;
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_device_that_was_not_reached_is_woken_and_one_that_was_is_not() {
+    let node = Node::with(&[
+        "--set",
+        "push.delay_ms=300",
+        "--set",
+        "telemetry.level=debug",
+    ]);
+    let (ada, bob) = (node.sign_up("ada").await, node.sign_up("bob").await);
+    let away = node.log_in("bob").await;
+    let (mut hers, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    let (mut his, _) = Socket::connect(&node.url, &bob.token.0, Codec::Json).await;
+    let mut send = parlour_tests::socket::plain("are you there?");
+    send.to = Some(bob.user);
+    let sent = hers.place(send).await;
+    his.expect(|f| match f {
+        Server::Event(e) if e.seq == sent.seq => Some(()),
+        _ => None,
+    })
+    .await;
+    // What a live client does.
+    his.send(&parlour_protocol::frame::Client::Delivered(
+        parlour_protocol::frame::client::Marks {
+            marks: [(sent.conversation, sent.seq)].into(),
+        },
+    ))
+    .await;
+    // And it goes on living: what comes within the very millisecond of the event proves nothing.
+    for i in 1..=20 {
+        his.send(&parlour_protocol::frame::Client::Ping(
+            parlour_protocol::frame::client::Ping { r#ref: i },
+        ))
+        .await;
+        his.expect(|f| matches!(f, Server::Pong(p) if p.r#ref == i).then_some(()))
+            .await;
+    }
+    let woken = async {
+        while !node
+            .http()
+            .get("/metrics")
+            .await
+            .body
+            .contains("parlour_wakes_total{outcome=\"done\"}")
+        {}
+    };
+    tokio::time::timeout(parlour_tests::PATIENCE, woken)
+        .await
+        .expect("nobody was woken");
+    let logs = node.logs();
+    let would = |device: &parlour_protocol::DeviceId| {
+        logs.lines()
+            .any(|l| l.contains("would be woken") && l.contains(&device.to_string()))
+    };
+    assert!(would(&away.device), "{logs}");
+    assert!(!would(&bob.device), "{logs}");
+    assert!(!would(&ada.device), "{logs}");
 }
