@@ -485,7 +485,8 @@ fn own_accord(world: &mut World, at: usize, frame: &Frame) {
     };
     if client.invoked.insert(id) {
         let (device, user) = (client.device, client.user);
-        let intent = Intent::Send;
+        // Made earlier than it is seen here: its order is not judged.
+        let intent = Intent::Setup;
         world.record(&Op::Invoke {
             device,
             user,

@@ -245,8 +245,11 @@ fn dispatch(
         } => {
             match output {
                 Output::Store { mut rows, .. } => {
-                    if !whole && !world.cluster {
-                        // One machine commits a batch whole or not at all.
+                    if !world.cluster {
+                        // One machine commits a batch whole or not at all, and at once.
+                        if whole {
+                            world.write(&rows);
+                        }
                         rows.clear();
                     } else if !whole {
                         // Any part, in any order.
@@ -259,11 +262,8 @@ fn dispatch(
                         }
                         rows = part;
                     }
-                    // One machine's committer answers, or the process dies: nothing lands late.
-                    if world.cluster || effect_ms < 1_000 {
-                        world.late += 1;
-                        world.at(effect_ms, Event::Rows(rows));
-                    }
+                    world.late += 1;
+                    world.at(effect_ms, Event::Rows(rows));
                 }
                 Output::Apply { changes, .. } => {
                     world.late += 1;

@@ -400,6 +400,12 @@ impl World {
 
     /// Rows reach the store. On one machine how things stand is in the same commit.
     pub fn write(&mut self, rows: &[Row]) {
+        for row in rows {
+            if let Row::Event(event) = row {
+                let (c, seq, at) = (event.conversation, event.seq, event.position);
+                self.tell(|| format!("row {c} {seq:?} by {at}"));
+            }
+        }
         rows.iter().for_each(|row| self.history.write(row));
         if !self.cluster {
             for change in parlour_protocol::roster::changes(rows) {

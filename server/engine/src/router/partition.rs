@@ -467,6 +467,7 @@ impl Partition {
         while self.asking.is_none()
             && !self.queue.is_empty()
             && self.batches.len() < self.config.in_flight_max
+            && self.may_store()
             && !self.released
         {
             let take = self.queue.len().min(self.config.batch_max.max(1));
@@ -491,6 +492,12 @@ impl Partition {
                 _ => self.decide(batch, out),
             }
         }
+    }
+
+    /// Whether another batch may be on its way to the store. A log that dies with its process never
+    /// gives a record again: there a batch must not be durable while one before it is not.
+    fn may_store(&self) -> bool {
+        !self.config.joined || self.batches.iter().all(|b| b.step != Step::Storing)
     }
 
     /// Batches are told in their order: nothing before its rows and all earlier ones are durable.
