@@ -383,6 +383,7 @@ pub fn request(world: &mut World, at: usize, request: Request) -> Option<Accepte
         intent,
     };
     world.record(&op);
+    world.called.insert(accepted.conversation);
     if let Some(client) = world.clients.get_mut(at) {
         client.invoked.insert(accepted.id);
     }
@@ -524,6 +525,11 @@ fn note(world: &mut World, at: usize, update: Update) {
         return;
     };
     let (device, user, connection) = (client.device, client.user, client.connection);
+    // Marks of others are not kept over a restart: each life of the program sees them anew.
+    let mut eyes = *device.as_bytes();
+    eyes[1] = client.life.to_le_bytes()[0];
+    eyes[2] = client.life.to_le_bytes()[1];
+    let observer = DeviceId::from_bytes(eyes);
     match update {
         Update::Event { event, via } => {
             let Some(connection) = connection else { return };
@@ -585,7 +591,7 @@ fn note(world: &mut World, at: usize, update: Update) {
         } => {
             for (of, mark) in members {
                 world.record(&Op::MarkSeen {
-                    observer: device,
+                    observer,
                     of,
                     conversation,
                     delivered: mark.delivered().seq,
@@ -594,7 +600,7 @@ fn note(world: &mut World, at: usize, update: Update) {
             }
         }
         Update::Marks { conversation, own } => world.record(&Op::MarkSeen {
-            observer: device,
+            observer,
             of: user,
             conversation,
             delivered: own.delivered().seq,

@@ -41,7 +41,9 @@ pub fn judge(mut world: World) -> Outcome {
         ops.iter().for_each(|op| world.record(op));
         unknown(&mut world, at);
     }
-    for conversation in world.history.conversations() {
+    let mut all = core::mem::take(&mut world.called);
+    all.extend(world.history.conversations());
+    for conversation in all {
         read(&mut world, conversation);
     }
     replay(&mut world);
@@ -85,6 +87,19 @@ fn read(world: &mut World, conversation: ConversationId) {
     let head = world.history.head(conversation);
     let mut pages: Vec<Stretch> = Vec::new();
     let mut after = Seq::ZERO;
+    let auditor = parlour_protocol::UserId::from_bytes([0xaa; 16]);
+    let op = Op::Membership {
+        conversation,
+        user: auditor,
+        from: Seq::ZERO,
+        until: None,
+    };
+    if head.seq == Seq::ZERO {
+        // Never begun: nothing is there to be read, and nothing may have been told of it.
+        world.record(&op);
+        let back = read_back(DeviceId::NIL, auditor, conversation, head.seq, &[]);
+        return world.record(&Op::ReadBack(back));
+    }
     let Some(standing) = world.roster.standing(conversation) else {
         return world.breach(format!("lost: {conversation} has events and no standing"));
     };
@@ -153,13 +168,6 @@ fn read(world: &mut World, conversation: ConversationId) {
         }
     }
     // Read by someone who was always there, so that what is judged is the store alone.
-    let auditor = parlour_protocol::UserId::from_bytes([0xaa; 16]);
-    let op = Op::Membership {
-        conversation,
-        user: auditor,
-        from: Seq::ZERO,
-        until: None,
-    };
     world.record(&op);
     world.record(&Op::ReadBack(parlour_checker::ReadBack {
         user: auditor,

@@ -158,6 +158,8 @@ pub struct World {
     pub rooms: Vec<(ConversationId, bool)>,
     /// Rows that will reach the store late; all of them do before the end.
     pub late: u64,
+    /// Conversations that anyone called.
+    pub called: BTreeSet<ConversationId>,
     /// What is judged.
     pub checker: Checker,
     /// What went wrong beyond the record.
@@ -201,6 +203,7 @@ impl World {
             clients: Vec::new(),
             rooms: Vec::new(),
             late: 0,
+            called: BTreeSet::new(),
             checker: Checker::new(5),
             breaches: Vec::new(),
             figures: Figures::default(),
