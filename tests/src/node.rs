@@ -210,7 +210,7 @@ impl Node {
                 return logs;
             }
             assert!(Instant::now() < end, "{word} was not logged:\n{logs}");
-            // Polling a file, not hoping for an order of events.
+            // tidy: sleep, because a file is polled here; no order of events hangs on it.
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
