@@ -285,3 +285,26 @@ async fn a_device_that_was_not_reached_is_woken_and_one_that_was_is_not() {
     assert!(!would(&bob.device), "{logs}");
     assert!(!would(&ada.device), "{logs}");
 }
+
+#[tokio::test]
+async fn a_node_that_slept_past_its_lease_says_that_sessions_are_behind_and_goes_on() {
+    let node = Node::with(&[
+        "--set",
+        "session.lease_ms=600",
+        "--set",
+        "session.renew_ms=200",
+    ]);
+    let ada = node.sign_up("ada").await;
+    let (mut socket, welcome) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    node.signal("STOP");
+    // tidy: sleep, because the lease lapses by time alone.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    node.signal("CONT");
+    socket
+        .expect(|f| matches!(f, Server::Behind(_)).then_some(()))
+        .await;
+    let own = parlour_protocol::ConversationId::own(welcome.user);
+    socket.say(own, "still here").await;
+    let ready: Health = node.http().get("/ready").await.ok();
+    assert_eq!(ready.status, "ok");
+}
