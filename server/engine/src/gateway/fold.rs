@@ -68,11 +68,11 @@ pub fn event(row: &Event) -> server::Event {
     }
 }
 
-/// Events with everything beside them folded in, rising.
+/// Events with what lies beside them folded in, as far as its own place is up to `end`; rising.
 #[must_use]
-pub fn folded(history: &History) -> Vec<server::Event> {
+pub fn folded(history: &History, end: Seq) -> Vec<server::Event> {
     let mut by_target: BTreeMap<Seq, Vec<&parlour_protocol::row::Change>> = BTreeMap::new();
-    for change in &history.changes {
+    for change in history.changes.iter().filter(|c| c.seq <= end) {
         by_target.entry(change.target).or_default().push(change);
     }
     let erased: BTreeMap<Seq, (Seq, UserId)> = history
@@ -212,9 +212,10 @@ pub fn stretch(
     bytes: usize,
 ) -> server::Stretch {
     let reader = history.reader();
-    let mut events = folded(history);
-    // Who is no member now sees no further than their last place.
+    // Who is no member now sees no further than their last place, and no change made behind it. A
+    // body erased since is gone for them too.
     let end = reader.newest(history.as_of.seq);
+    let mut events = folded(history, end);
     events.retain(|e| e.seq <= end);
     let cut = cut(&mut events, history, asked.newest && !asked.changes, bytes);
     if asked.changes {
@@ -225,7 +226,7 @@ pub fn stretch(
             from: asked.after.next(),
             to,
             events,
-            as_of: history.as_of.seq,
+            as_of: end,
             withheld: Vec::new(),
             more: history.more || cut,
             changes: true,
@@ -269,7 +270,7 @@ pub fn stretch(
         from,
         to,
         events,
-        as_of: history.as_of.seq,
+        as_of: end,
         withheld,
         more,
         changes: false,

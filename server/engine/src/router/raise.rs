@@ -16,8 +16,20 @@ use crate::router::tell::{Directory, Found};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Waiting {
     head: Head,
-    /// Whose inboxes; empty for a channel.
-    users: BTreeSet<UserId>,
+    /// Whose inboxes, each with the newest place that they were shown: one who went out meanwhile
+    /// is told of nothing behind that. Empty for a channel.
+    users: BTreeMap<UserId, Head>,
+}
+
+impl Waiting {
+    /// Users by the head that they are told.
+    fn by_head(&self) -> BTreeMap<Head, Vec<UserId>> {
+        let mut by_head: BTreeMap<Head, Vec<UserId>> = BTreeMap::new();
+        for (user, head) in &self.users {
+            by_head.entry(*head).or_default().push(*user);
+        }
+        by_head
+    }
 }
 
 /// What waits to be raised.
@@ -57,12 +69,13 @@ impl Heads {
             }
             if let Some(event) = &d.event {
                 let waiting = self.waiting.entry(event.conversation).or_default();
-                waiting.head = waiting.head.max(Head {
+                let head = Head {
                     seq: event.seq,
                     n: event.carried.n,
-                });
+                };
+                waiting.head = waiting.head.max(head);
                 if let Audience::Users(users) = &d.audience {
-                    waiting.users.extend(users.iter().copied());
+                    waiting.users.extend(users.iter().map(|user| (*user, head)));
                 }
             }
         }
@@ -77,11 +90,21 @@ impl Heads {
         let waiting = core::mem::take(&mut self.waiting);
         let mut changes: Vec<Change> = core::mem::take(&mut self.standings).into_values().collect();
         changes.append(&mut self.changes);
-        changes.extend(waiting.iter().map(|(conversation, w)| Change::Raise {
-            conversation: *conversation,
-            head: w.head,
-            users: w.users.iter().copied().collect(),
-        }));
+        for (conversation, w) in &waiting {
+            let raise = |head, users| Change::Raise {
+                conversation: *conversation,
+                head,
+                users,
+            };
+            if w.users.is_empty() {
+                changes.push(raise(w.head, Vec::new()));
+            }
+            changes.extend(
+                w.by_head()
+                    .into_iter()
+                    .map(|(head, users)| raise(head, users)),
+            );
+        }
         Some(Round {
             waiting,
             changes,
@@ -107,7 +130,7 @@ impl Round {
         let users: BTreeSet<UserId> = self
             .waiting
             .values()
-            .flat_map(|w| w.users.iter().copied())
+            .flat_map(|w| w.users.keys().copied())
             .collect();
         let channels = self.waiting.iter().filter(|(_, w)| w.users.is_empty());
         (
@@ -122,19 +145,21 @@ impl Round {
         let directory = Directory::new(found);
         let mut out: BTreeMap<NodeId, Vec<Signal>> = BTreeMap::new();
         for (conversation, w) in &self.waiting {
-            let raised = |to| Signal::Raised {
+            let raised = |head, to| Signal::Raised {
                 conversation: *conversation,
-                head: w.head,
+                head,
                 to,
             };
             if w.users.is_empty() {
                 for node in directory.watchers(*conversation) {
-                    out.entry(node).or_default().push(raised(Vec::new()));
+                    out.entry(node)
+                        .or_default()
+                        .push(raised(w.head, Vec::new()));
                 }
-            } else {
-                let users: Vec<UserId> = w.users.iter().copied().collect();
+            }
+            for (head, users) in w.by_head() {
                 for (node, to) in directory.users(&users) {
-                    out.entry(node).or_default().push(raised(to));
+                    out.entry(node).or_default().push(raised(head, to));
                 }
             }
         }
