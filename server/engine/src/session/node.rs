@@ -226,6 +226,8 @@ pub struct Node {
     known: BTreeSet<UserId>,
     heads: Waiting,
     watchers: Watchers,
+    /// Sessions that are being registered, and as what.
+    registering: BTreeMap<SessionId, Location>,
     again: Vec<SessionId>,
     again_at_ms: u64,
     counts: Counts,
@@ -252,6 +254,7 @@ impl Node {
             known: BTreeSet::new(),
             heads: Waiting::default(),
             watchers: Watchers::default(),
+            registering: BTreeMap::new(),
             again: Vec::new(),
             again_at_ms: 0,
             counts: Counts::default(),
@@ -456,9 +459,7 @@ impl Node {
             let Some(session) = self.again.pop() else {
                 break;
             };
-            if let Some(location) = self.location(session) {
-                out.push(Output::Register(location));
-            }
+            self.register(session, out);
         }
     }
 
@@ -501,26 +502,43 @@ impl Node {
         );
         self.by_user.entry(user).or_default().insert(session);
         self.by_device.entry(device).or_default().insert(session);
-        if let Some(location) = self.location(session) {
-            out.push(Output::Register(location));
-        }
+        self.register(session, out);
         if first {
             out.push(Output::ReadChannels { user });
         }
     }
 
     fn registered(&mut self, session: SessionId, ok: bool, now_ms: u64, out: &mut Vec<Output>) {
-        if !ok {
-            if self.sessions.contains_key(&session) {
-                self.again.push(session);
-                self.again_at_ms = now_ms.saturating_add(200);
-            }
+        let asked = self.registering.remove(&session);
+        let Some(s) = self.sessions.get_mut(&session) else {
+            // It went meanwhile; what was registered late is taken away again.
+            out.extend(asked.map(Output::Unregister));
+            return;
+        };
+        // Under a lease that was lost since, nobody finds it.
+        let holds = asked.is_none_or(|location| location.incarnation == self.incarnation);
+        if !ok || !holds {
+            self.again.push(session);
+            self.again_at_ms = if ok {
+                now_ms
+            } else {
+                now_ms.saturating_add(200)
+            };
             return;
         }
-        if let Some(s) = self.sessions.get_mut(&session) {
-            s.registered = true;
-        }
+        s.registered = true;
         self.ready(session, out);
+    }
+
+    /// Registers a session, one call at a time: of two under way the older might come last.
+    fn register(&mut self, session: SessionId, out: &mut Vec<Output>) {
+        if self.registering.contains_key(&session) {
+            return;
+        }
+        if let Some(location) = self.location(session) {
+            self.registering.insert(session, location);
+            out.push(Output::Register(location));
+        }
     }
 
     fn channels_read(
@@ -582,7 +600,9 @@ impl Node {
                 });
             }
         }
-        out.extend(location.map(Output::Unregister));
+        if !self.registering.contains_key(&session) {
+            out.extend(location.map(Output::Unregister));
+        }
     }
 
     fn focus(&mut self, session: SessionId, conversation: Option<ConversationId>) {
