@@ -106,6 +106,10 @@ pub enum Signal {
         /// Users with sessions on the node.
         #[n(2)]
         to: Vec<UserId>,
+        /// Whether it is a channel that these users came into or went out of: the node may not
+        /// know yet that it has an interest in it.
+        #[n(3)]
+        named: bool,
     },
     /// The waiting heads were too many: every session of the node is behind.
     #[n(3)]

@@ -688,6 +688,7 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
             let ok = world
                 .sessions
                 .lease(NodeId(at as u64), incarnation, now_ms, ttl_ms);
+            world.tell(|| format!("node {at} lease {incarnation:?} {ok}"));
             Input::Leased { ok }
         }
         Output::Lease { .. } => Input::LeaseFailed,
@@ -695,6 +696,7 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
             if up {
                 world.sessions.register(location);
             }
+            world.tell(|| format!("node {at} registers {location:?} {up}"));
             Input::Registered {
                 session: location.session,
                 ok: up,
@@ -702,6 +704,7 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
         }
         Output::Unregister(location) => {
             world.sessions.unregister(location, now_ms);
+            world.tell(|| format!("node {at} unregisters {location:?}"));
             return;
         }
         Output::ReadChannels { user } => {

@@ -443,6 +443,11 @@ impl World {
         let Some(life) = self.nodes.get(node).map(|n| n.life) else {
             return;
         };
+        if self.trace.is_some() {
+            for signal in &signals {
+                self.tell(|| format!("to node {node}: {signal:?}"));
+            }
+        }
         let faulty = self.cluster && self.breaking;
         if faulty && self.dice.percent(4) {
             self.tell(|| format!("relay to node {node} loses {} signals", signals.len()));

@@ -10,7 +10,7 @@ use parlour_protocol::roster::{self, Change};
 use parlour_protocol::seq::Head;
 
 use crate::log::sequencer::{Audience, Decided};
-use crate::router::tell::{Directory, Found};
+use crate::router::tell::{Directory, Found, named};
 
 /// One conversation's waiting head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ struct Waiting {
     /// Whose inboxes, each with the newest place that they were shown: one who went out meanwhile
     /// is told of nothing behind that. Empty for a channel.
     users: BTreeMap<UserId, Head>,
+    /// In a channel, whom its membership events named: their nodes may not watch it yet.
+    named: BTreeSet<UserId>,
 }
 
 impl Waiting {
@@ -74,8 +76,12 @@ impl Heads {
                     n: event.carried.n,
                 };
                 waiting.head = waiting.head.max(head);
-                if let Audience::Users(users) = &d.audience {
-                    waiting.users.extend(users.iter().map(|user| (*user, head)));
+                match &d.audience {
+                    Audience::Users(users) => {
+                        waiting.users.extend(users.iter().map(|user| (*user, head)));
+                    }
+                    Audience::Channel => waiting.named.extend(named(event)),
+                    Audience::None => {}
                 }
             }
         }
@@ -130,7 +136,7 @@ impl Round {
         let users: BTreeSet<UserId> = self
             .waiting
             .values()
-            .flat_map(|w| w.users.keys().copied())
+            .flat_map(|w| w.users.keys().chain(&w.named).copied())
             .collect();
         let channels = self.waiting.iter().filter(|(_, w)| w.users.is_empty());
         (
@@ -149,7 +155,17 @@ impl Round {
                 conversation: *conversation,
                 head,
                 to,
+                named: false,
             };
+            let named: Vec<UserId> = w.named.iter().copied().collect();
+            for (node, to) in directory.users(&named) {
+                out.entry(node).or_default().push(Signal::Raised {
+                    conversation: *conversation,
+                    head: w.head,
+                    to,
+                    named: true,
+                });
+            }
             if w.users.is_empty() {
                 for node in directory.watchers(*conversation) {
                     out.entry(node)

@@ -40,7 +40,8 @@ pub fn concerned(decided: &[Decided]) -> (Vec<UserId>, Vec<ConversationId>) {
 }
 
 /// The users whom a membership event concerns by name.
-fn named(event: &Event) -> Vec<UserId> {
+#[must_use]
+pub fn named(event: &Event) -> Vec<UserId> {
     match Header::from_bytes(&event.header) {
         Ok(h) if h.class == Class::Membership => {
             let named: BTreeSet<UserId> =

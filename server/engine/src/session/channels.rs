@@ -71,6 +71,18 @@ impl Channels {
         gone
     }
 
+    /// The channels of a local user, each with the place of their latest coming in or going out.
+    #[must_use]
+    pub fn of(&self, user: UserId) -> BTreeMap<ConversationId, Seq> {
+        self.channels
+            .iter()
+            .filter_map(|(id, c)| {
+                let last = c.members.get(&user)?.last()?;
+                Some((*id, last.until.map_or(last.from.seq, |until| until.seq)))
+            })
+            .collect()
+    }
+
     /// Every channel of interest.
     #[must_use]
     pub fn all(&self) -> Vec<ConversationId> {

@@ -550,6 +550,7 @@ impl Node {
         if !self.by_user.contains_key(&user) {
             return;
         }
+        let before = self.channels.of(user);
         for (channel, intervals, history) in channels {
             if self.channels.learn(channel, user, intervals, history) {
                 let incarnation = self.incarnation;
@@ -558,6 +559,14 @@ impl Node {
                     on: true,
                     incarnation,
                 });
+            }
+        }
+        if self.known.contains(&user) && self.channels.of(user) != before {
+            // What came before the node watched it was told to nobody here.
+            for session in self.by_user.get(&user).cloned().unwrap_or_default() {
+                self.counts.behind += 1;
+                let given = Given::Behind { after_ms: 0 };
+                out.push(Output::Give { session, given });
             }
         }
         self.known.insert(user);
@@ -649,8 +658,15 @@ impl Node {
                 conversation,
                 head,
                 to,
+                named,
             } => {
-                let to = if to.is_empty() {
+                let to = if named {
+                    // They read their channels, and then sync: an event may have passed between.
+                    for user in to.iter().filter(|u| self.by_user.contains_key(u)) {
+                        out.push(Output::ReadChannels { user: *user });
+                    }
+                    Vec::new()
+                } else if to.is_empty() {
                     self.channels.readers(conversation, head.seq)
                 } else {
                     to
