@@ -1,11 +1,27 @@
-//! Looking after a store: `verify`, `backup`, `restore`.
+//! Looking after a store: `verify`, `backup`, `restore`. Each is the embedded adapter's; what it
+//! does not offer yet is refused in a plain sentence, and changes nothing.
+
 use std::path::Path;
-pub(crate) fn verify(_dir: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+
+use anyhow::bail;
+
+/// Checks a whole store.
+pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
+    bail!("{}: this version cannot check a store yet", dir.display())
 }
-pub(crate) fn backup(_dir: &Path, _file: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+
+/// Copies a store into one file.
+pub(crate) fn backup(dir: &Path, _file: &Path) -> anyhow::Result<()> {
+    bail!(
+        "{}: this version cannot copy a store yet; stop the server and copy the folder",
+        dir.display()
+    )
 }
-pub(crate) fn restore(_file: &Path, _dir: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("not yet")
+
+/// Makes a store of a backup.
+pub(crate) fn restore(file: &Path, _dir: &Path) -> anyhow::Result<()> {
+    bail!(
+        "{}: this version cannot restore a backup yet",
+        file.display()
+    )
 }
