@@ -1,1 +1,281 @@
-//! Copies a store into one file, and makes a store of it.
+//! Copies a store into one file, and makes a store of such a file.
+//!
+//! The file: the ten bytes `PARLOURBAK`, a version (one byte), then chunks, each a length (u32,
+//! big-endian), its bytes, and their SHA-256; a chunk of length zero ends them, followed by the
+//! count of pairs (u64) and the SHA-256 of all chunk hashes. A chunk holds pairs, each a key's
+//! length (u32), the key, a value's length (u32), the value, as they lie in the store.
+//!
+//! Promises: a copy is written beside its name, synced, and only then named; a restored store has
+//! another id than the one that was copied, and begins a later generation than it ever had
+//! (decision 15). Never: a store made of a file that does not check out.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::Path;
+
+use fjall::PersistMode;
+use parlour_protocol::row;
+use sha2::{Digest as _, Sha256};
+
+use crate::lock::Lock;
+use crate::store::{new_store_id, open_database};
+use crate::{Error, table};
+
+const MAGIC: &[u8; 10] = b"PARLOURBAK";
+const VERSION: u8 = 1;
+/// Where a chunk ends, about.
+const CHUNK: usize = 1 << 20;
+/// The largest chunk that is read: one pair may be larger than a chunk should be.
+const CHUNK_MAX: u32 = 64 << 20;
+const CACHE: u64 = 32 << 20;
+
+/// Copies the store of a folder, which no server uses meanwhile. Answers how many pairs it has.
+///
+/// # Errors
+/// See [`Error`]; the file is not there then.
+pub fn backup(
+    folder: &Path,
+    file: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
+    if file.exists() {
+        return Err(Error::Exists {
+            path: file.to_owned(),
+        });
+    }
+    require_store(folder)?;
+    let _lock = Lock::take(folder)?;
+    let (_db, data) = open_database(folder, CACHE)?;
+    let of = data.approximate_len() as u64;
+    let new = file.with_extension("new");
+    let io = |why| Error::Io {
+        path: new.clone(),
+        why,
+    };
+    let damaged = |why: fjall::Error| Error::Damaged {
+        path: folder.join("store"),
+        why: why.to_string(),
+    };
+    let mut out = Writer::new(BufWriter::new(File::create(&new).map_err(io)?));
+    out.begin().map_err(io)?;
+    let mut count = 0u64;
+    for item in data.iter() {
+        let (key, value) = item.into_inner().map_err(damaged)?;
+        out.pair(&key, &value).map_err(io)?;
+        count += 1;
+        if count.is_multiple_of(1_024) {
+            progress(count, of.max(count));
+        }
+    }
+    let written = out.end(count).map_err(io)?;
+    written
+        .into_inner()
+        .map_err(|e| io(e.into_error()))?
+        .sync_all()
+        .map_err(io)?;
+    std::fs::rename(&new, file).map_err(io)?;
+    progress(count, count);
+    Ok(count)
+}
+
+/// Makes the store of a folder, which is missing or empty, of a copy. Answers how many pairs it has.
+///
+/// # Errors
+/// See [`Error`]; the folder holds no store then.
+pub fn restore(
+    file: &Path,
+    folder: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
+    let there = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if there {
+        return Err(Error::Exists {
+            path: folder.to_owned(),
+        });
+    }
+    // Once through before anything is made: a copy that is cut short or damaged makes no store.
+    let of = read(file, &mut |_, _| Ok(()))?;
+    let io = |why| Error::Io {
+        path: folder.to_owned(),
+        why,
+    };
+    std::fs::create_dir_all(folder).map_err(io)?;
+    let _lock = Lock::take(folder)?;
+    let (db, data) = open_database(folder, CACHE)?;
+    let failed = |error: fjall::Error| match error {
+        fjall::Error::Io(why) => Error::Io {
+            path: folder.to_owned(),
+            why,
+        },
+        other => Error::Damaged {
+            path: folder.to_owned(),
+            why: other.to_string(),
+        },
+    };
+    let mut batch = db.batch();
+    let mut done = 0;
+    read(file, &mut |key, value| {
+        batch.insert(&data, key, value);
+        done += 1;
+        if batch.len() >= 4_096 {
+            let full = std::mem::replace(&mut batch, db.batch());
+            full.commit().map_err(failed)?;
+            progress(done, of);
+        }
+        Ok(())
+    })?;
+    let id = new_store_id().map_err(io)?;
+    batch.insert(&data, table::meta("id"), row::to_bytes(&id));
+    batch.commit().map_err(failed)?;
+    db.persist(PersistMode::SyncAll).map_err(failed)?;
+    progress(of, of);
+    Ok(of)
+}
+
+/// That a folder holds a store, so that looking at it does not make one.
+pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
+    if folder.join("store").is_dir() {
+        return Ok(());
+    }
+    let why = std::io::Error::new(
+        std::io::ErrorKind::NotFound,
+        "there is no store in this folder",
+    );
+    Err(Error::Io {
+        path: folder.to_owned(),
+        why,
+    })
+}
+
+struct Writer<W: Write> {
+    out: W,
+    chunk: Vec<u8>,
+    all: Sha256,
+}
+
+impl<W: Write> Writer<W> {
+    fn new(out: W) -> Self {
+        Self {
+            out,
+            chunk: Vec::with_capacity(CHUNK),
+            all: Sha256::new(),
+        }
+    }
+
+    fn begin(&mut self) -> std::io::Result<()> {
+        self.out.write_all(MAGIC)?;
+        self.out.write_all(&[VERSION])
+    }
+
+    fn pair(&mut self, key: &[u8], value: &[u8]) -> std::io::Result<()> {
+        for part in [key, value] {
+            let len = u32::try_from(part.len()).map_err(std::io::Error::other)?;
+            self.chunk.extend_from_slice(&len.to_be_bytes());
+            self.chunk.extend_from_slice(part);
+        }
+        if self.chunk.len() >= CHUNK {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let len = u32::try_from(self.chunk.len()).map_err(std::io::Error::other)?;
+        let hash: [u8; 32] = Sha256::digest(&self.chunk).into();
+        self.out.write_all(&len.to_be_bytes())?;
+        self.out.write_all(&self.chunk)?;
+        self.out.write_all(&hash)?;
+        self.all.update(hash);
+        self.chunk.clear();
+        Ok(())
+    }
+
+    fn end(mut self, count: u64) -> std::io::Result<W> {
+        self.flush()?;
+        self.out.write_all(&0u32.to_be_bytes())?;
+        self.out.write_all(&count.to_be_bytes())?;
+        let all: [u8; 32] = self.all.finalize().into();
+        self.out.write_all(&all)?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Takes one pair of a copy.
+type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
+
+/// Reads a copy from end to end, and checks it.
+fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
+    let damaged = |why: &str| Error::Damaged {
+        path: file.to_owned(),
+        why: why.to_owned(),
+    };
+    let cut = |_| damaged("it ends too early");
+    let open = File::open(file).map_err(|why| Error::Io {
+        path: file.to_owned(),
+        why,
+    })?;
+    let mut input = BufReader::new(open);
+    let mut head = [0u8; 11];
+    input
+        .read_exact(&mut head)
+        .map_err(|_| damaged("it is no backup of Parlour's"))?;
+    if &head[..10] != MAGIC {
+        return Err(damaged("it is no backup of Parlour's"));
+    }
+    if head[10] != VERSION {
+        let (found, known) = (u64::from(head[10]), u64::from(VERSION));
+        return Err(Error::Newer {
+            path: file.to_owned(),
+            found,
+            known,
+        });
+    }
+    let mut all = Sha256::new();
+    let mut count = 0u64;
+    loop {
+        let mut len = [0u8; 4];
+        input.read_exact(&mut len).map_err(cut)?;
+        let len = u32::from_be_bytes(len);
+        if len == 0 {
+            break;
+        }
+        if len > CHUNK_MAX {
+            return Err(damaged("a chunk claims to be larger than chunks are"));
+        }
+        let mut chunk = vec![0u8; usize::try_from(len).unwrap_or(0)];
+        let mut hash = [0u8; 32];
+        input.read_exact(&mut chunk).map_err(cut)?;
+        input.read_exact(&mut hash).map_err(cut)?;
+        let found: [u8; 32] = Sha256::digest(&chunk).into();
+        if found != hash {
+            return Err(damaged("a chunk's bytes do not fit its hash"));
+        }
+        all.update(hash);
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (key, after) = part(rest).ok_or_else(|| damaged("a pair is cut"))?;
+            let (value, after) = part(after).ok_or_else(|| damaged("a pair is cut"))?;
+            take(key, value)?;
+            count += 1;
+            rest = after;
+        }
+    }
+    let (mut told, mut hash) = ([0u8; 8], [0u8; 32]);
+    input.read_exact(&mut told).map_err(cut)?;
+    input.read_exact(&mut hash).map_err(cut)?;
+    let found: [u8; 32] = all.finalize().into();
+    if u64::from_be_bytes(told) != count || found != hash {
+        return Err(damaged("its end does not fit what comes before"));
+    }
+    Ok(count)
+}
+
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
+}

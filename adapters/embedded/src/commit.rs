@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::thread::JoinHandle;
 
 use fjall::{Database, Keyspace, PersistMode};
 use minicbor::{Decode, Encode};
@@ -92,10 +93,21 @@ impl Tx<'_> {
     }
 }
 
-/// Hands jobs to the committer.
-#[derive(Clone)]
+/// Hands jobs to the committer. Dropped, it waits for the thread to end: whoever opens the folder
+/// next finds nobody there.
 pub(crate) struct Committer {
-    jobs: mpsc::Sender<Job>,
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Committer {
@@ -106,10 +118,13 @@ impl Committer {
         reserve_bytes: u64,
     ) -> std::io::Result<Self> {
         let (jobs, taken) = mpsc::channel(JOBS);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || run(&db, &data, &folder, reserve_bytes, taken))?;
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
     }
 
     /// Runs a job in the next batch. Its value comes back once that batch is on disk.
@@ -127,7 +142,8 @@ impl Committer {
                 let _ = tell.send(done.map(|()| value));
             })
         });
-        self.jobs.send(job).await.map_err(|_| gone())?;
+        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
+        jobs.send(job).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())?
     }
 }

@@ -2,7 +2,7 @@
 //! its sessions are behind, as soon as there is room.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use parlour_ports::Error;
@@ -17,7 +17,7 @@ const BATCHES: usize = 8_192;
 pub(crate) struct InProcess {
     sender: mpsc::Sender<Vec<Signal>>,
     receiver: Mutex<Option<mpsc::Receiver<Vec<Signal>>>>,
-    overflowed: AtomicBool,
+    overflowed: Arc<AtomicBool>,
 }
 
 impl InProcess {
@@ -26,29 +26,30 @@ impl InProcess {
         Self {
             sender,
             receiver: Mutex::new(Some(receiver)),
-            overflowed: AtomicBool::new(false),
+            overflowed: Arc::new(AtomicBool::new(false)),
         }
     }
 }
 
 #[async_trait]
 impl Relay for InProcess {
-    fn send(&self, _: NodeId, mut signals: Vec<Signal>) {
-        if self.overflowed.load(Ordering::Acquire) && self.sender.capacity() > BATCHES / 2 {
-            self.overflowed.store(false, Ordering::Release);
-            signals.insert(0, Signal::Behind);
+    fn send(&self, _: NodeId, signals: Vec<Signal>) {
+        if self.sender.try_send(signals).is_ok() {
+            return;
         }
-        if self.sender.try_send(signals).is_err() {
-            metrics::counter!("parlour_relay_overflowed").increment(1);
-            let sender = self.sender.clone();
-            // The first to overflow sees to it that it is told.
-            if !self.overflowed.swap(true, Ordering::AcqRel)
-                && let Ok(runtime) = tokio::runtime::Handle::try_current()
-            {
-                runtime.spawn(async move {
-                    let _ = sender.send(vec![Signal::Behind]).await;
-                });
-            }
+        metrics::counter!("parlour_relay_overflowed").increment(1);
+        // The first to overflow sees to it that it is told. What overflows from the moment that
+        // there is room again is told anew.
+        if !self.overflowed.swap(true, Ordering::AcqRel)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (sender, overflowed) = (self.sender.clone(), self.overflowed.clone());
+            runtime.spawn(async move {
+                if let Ok(room) = sender.reserve().await {
+                    overflowed.store(false, Ordering::Release);
+                    room.send(vec![Signal::Behind]);
+                }
+            });
         }
     }
 

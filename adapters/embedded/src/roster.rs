@@ -123,24 +123,27 @@ impl Shared {
             .unwrap_or_default())
     }
 
+    /// Messages in (after, upto] that mention the user, by name or with everyone.
     fn count_mentions(
         &self,
-        of: UserId,
+        user: UserId,
         conversation: ConversationId,
         after: Seq,
         upto: Seq,
     ) -> Result<u32, Error> {
-        if after >= upto {
-            return Ok(0);
+        let mut seqs = std::collections::BTreeSet::new();
+        for of in [user, UserId::NIL] {
+            if after >= upto {
+                break;
+            }
+            let prefix = || table::mentions(of, conversation);
+            let keys = prefix().number(after.next().0).0..=prefix().number(upto.0).0;
+            self.each(self.data.range(keys), |_, mention: Mention| {
+                seqs.insert(mention.seq);
+                true
+            })?;
         }
-        let prefix = || table::mentions(of, conversation);
-        let keys = prefix().number(after.next().0).0..=prefix().number(upto.0).0;
-        let mut count = 0u32;
-        self.each(self.data.range(keys), |_, _: Mention| {
-            count = count.saturating_add(1);
-            true
-        })?;
-        Ok(count)
+        Ok(u32::try_from(seqs.len()).unwrap_or(u32::MAX))
     }
 
     fn joined(
@@ -165,9 +168,7 @@ impl Shared {
             .member
             .and_then(|m| m.until)
             .map_or(standing.head.seq, |until| until.seq);
-        let mentions = self
-            .count_mentions(user, conversation, after, upto)?
-            .saturating_add(self.count_mentions(UserId::NIL, conversation, after, upto)?);
+        let mentions = self.count_mentions(user, conversation, after, upto)?;
         Ok(Some(Entry {
             standing,
             mark,

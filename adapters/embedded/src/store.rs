@@ -44,7 +44,6 @@ impl Default for Options {
 
 /// What all ports share.
 pub(crate) struct Shared {
-    pub(crate) db: Database,
     pub(crate) data: Keyspace,
     pub(crate) committer: Committer,
     pub(crate) id: StoreId,
@@ -155,7 +154,6 @@ impl Store {
         })?;
         Ok(Self {
             shared: Arc::new(Shared {
-                db,
                 data,
                 committer,
                 id,

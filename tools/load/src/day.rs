@@ -6,17 +6,17 @@ use anyhow::{Context as _, bail};
 use parlour_irc::{Event, Names, Reader};
 
 /// One day.
-pub struct Day {
+pub(crate) struct Day {
     /// The file's name.
-    pub file: String,
+    pub(crate) file: String,
     /// Who speaks on it, by user name, each once, in the order of their first word.
-    pub speakers: Vec<String>,
+    pub(crate) speakers: Vec<String>,
     /// What is said: index into `speakers`, and the text.
-    pub said: Vec<(usize, String)>,
+    pub(crate) said: Vec<(usize, String)>,
 }
 
 /// Reads every `*.log` of a folder, by name. Lines that cannot be read are told and left out.
-pub fn read(dir: &Path, days: usize, messages: usize) -> anyhow::Result<Vec<Day>> {
+pub(crate) fn read(dir: &Path, days: usize, messages: usize) -> anyhow::Result<Vec<Day>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
         .with_context(|| format!("{}: cannot be read", dir.display()))?
         .filter_map(|e| e.ok().map(|e| e.path()))

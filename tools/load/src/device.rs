@@ -1,7 +1,7 @@
 //! One device: the SDK's core over a real socket, with everything that it says and hears recorded
 //! at the moment that it does.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parlour_checker::frames::{hash_body, seen, why};
@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use crate::record::Record;
 
 /// What a device is asked to do.
-pub enum Job {
+pub(crate) enum Job {
     /// A request; the permit is given back with its outcome.
     Ask(
         Box<Request>,
@@ -37,20 +37,20 @@ pub enum Job {
 }
 
 /// How a request ended.
-pub type Told = (ConversationId, MessageId, Ended);
+pub(crate) type Told = (ConversationId, MessageId, Ended);
 
 /// Speaks to a running device.
 #[derive(Clone)]
-pub struct Device {
+pub(crate) struct Device {
     jobs: mpsc::Sender<Job>,
     state: watch::Receiver<Settled>,
     /// Who it is.
-    pub session: Session,
+    pub(crate) session: Session,
 }
 
 impl Device {
     /// Starts it.
-    pub fn start(endpoint: &Endpoint, session: Session, record: Record) -> Self {
+    pub(crate) fn start(endpoint: &Endpoint, session: Session, record: Record) -> Self {
         let mut settings = Settings::new(session.user, session.device, session.token.clone());
         settings.fetch = Fetch::Everything;
         settings.held_max = 100_000;
@@ -75,6 +75,7 @@ impl Device {
             waiting: Vec::new(),
             state: tell,
             newest: Seq::ZERO,
+            called: HashSet::new(),
             away_until: None,
         };
         tokio::spawn(driver.run(taken));
@@ -86,12 +87,12 @@ impl Device {
     }
 
     /// Hands it a job.
-    pub async fn give(&self, job: Job) {
+    pub(crate) async fn give(&self, job: Job) {
         let _ = self.jobs.send(job).await;
     }
 
     /// Asks, and waits for the outcome.
-    pub async fn ask(&self, request: Request) -> Option<Told> {
+    pub(crate) async fn ask(&self, request: Request) -> Option<Told> {
         let (tell, told) = oneshot::channel();
         self.give(Job::Ask(Box::new(request), None, Some(tell)))
             .await;
@@ -99,13 +100,13 @@ impl Device {
     }
 
     /// Waits until nothing is on its way and it has had this place.
-    pub async fn holds(&self, seq: Seq) {
+    pub(crate) async fn holds(&self, seq: Seq) {
         let mut state = self.state.clone();
         let _ = state.wait_for(|s| s.quiet && s.newest >= seq).await;
     }
 
     /// Whether nothing is on its way at the moment.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.state.borrow().quiet
     }
 }
@@ -138,11 +139,12 @@ struct Driver {
     state: watch::Sender<Settled>,
     away_until: Option<Instant>,
     newest: Seq,
+    called: HashSet<MessageId>,
 }
 
 enum Event {
     Job(Option<Job>),
-    Opened(Option<Socket>),
+    Opened(Option<Box<Socket>>),
     Frame(Box<Answer>),
     Closed(Option<u16>, String),
     Tick,
@@ -168,7 +170,7 @@ impl Driver {
                     self.away_until = Some(Instant::now() + time);
                 }
                 Event::Opened(Some(socket)) => {
-                    self.socket = Some(socket);
+                    self.socket = Some(*socket);
                     self.feed(Input::Connected);
                 }
                 Event::Opened(None) => self.feed(Input::Disconnected {
@@ -224,7 +226,7 @@ impl Driver {
                 }
             }, if !away => {
                 self.opening = None;
-                Event::Opened(opened)
+                Event::Opened(opened.map(Box::new))
             }
             received = async {
                 match socket {
@@ -273,6 +275,7 @@ impl Driver {
                         Asked::Send(send) => Some(hash_body(&send.body)),
                         _ => None,
                     });
+                self.called.insert(accepted.id);
                 self.record.add(&Op::Invoke {
                     device: self.session.device,
                     user: self.session.user,
@@ -304,6 +307,7 @@ impl Driver {
                 Output::Close => self.close(),
                 Output::Send(frame) => {
                     self.marks(&frame);
+                    self.own_accord(&frame);
                     if self.socket.is_some() {
                         self.frames.push_back(*frame);
                     }
@@ -316,6 +320,31 @@ impl Driver {
                 }
                 Output::Update(update) => self.note(update),
             }
+        }
+    }
+
+    /// What the core sends of its own accord, such as the name of a group just made, is called too.
+    fn own_accord(&mut self, frame: &Frame) {
+        let (conversation, id, hash) = match frame {
+            Frame::Send(f) => match f.conversation {
+                Some(conversation) => (conversation, f.id, Some(hash_body(&f.body))),
+                None => return,
+            },
+            Frame::Edit(f) => (f.conversation, f.id, None),
+            Frame::Delete(f) => (f.conversation, f.id, None),
+            Frame::React(f) => (f.conversation, f.id, None),
+            _ => return,
+        };
+        if self.called.insert(id) {
+            self.record.add(&Op::Invoke {
+                device: self.session.device,
+                user: self.session.user,
+                conversation,
+                id,
+                hash,
+                // Made earlier than it is seen here: its order is not judged.
+                intent: Intent::Setup,
+            });
         }
     }
 

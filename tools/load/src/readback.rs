@@ -15,7 +15,7 @@ use crate::record::Record;
 const PAGE: u32 = 200;
 
 /// Repeats what may fail while the server is down, for a minute.
-pub async fn patiently<T, F>(mut call: impl FnMut() -> F) -> anyhow::Result<T>
+pub(crate) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -41,7 +41,7 @@ where
 }
 
 /// Reads it all, and records what was there and who was in it. Answers the newest place.
-pub async fn conversation(
+pub(crate) async fn conversation(
     endpoint: &Endpoint,
     reader: &Session,
     conversation: ConversationId,

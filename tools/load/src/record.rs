@@ -9,16 +9,16 @@ use parlour_sdk::protocol::{ConversationId, Seq};
 
 /// The record. Clones are the same one.
 #[derive(Clone)]
-pub struct Record {
+pub(crate) struct Record {
     checker: Arc<Mutex<Checker>>,
     /// Events that devices were given.
-    pub deliveries: Arc<AtomicU64>,
+    pub(crate) deliveries: Arc<AtomicU64>,
     newest: Arc<Mutex<BTreeMap<ConversationId, Seq>>>,
 }
 
 impl Record {
     /// An empty record.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             checker: Arc::new(Mutex::new(Checker::new(20))),
             deliveries: Arc::default(),
@@ -27,7 +27,7 @@ impl Record {
     }
 
     /// Adds what happened, in the order in which it is called.
-    pub fn add(&self, op: &Op) {
+    pub(crate) fn add(&self, op: &Op) {
         match op {
             Op::Receive { .. } => {
                 self.deliveries.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,7 @@ impl Record {
     }
 
     /// The newest place that any device was answered with.
-    pub fn newest(&self, conversation: ConversationId) -> Seq {
+    pub(crate) fn newest(&self, conversation: ConversationId) -> Seq {
         self.newest
             .lock()
             .ok()
@@ -57,7 +57,7 @@ impl Record {
     }
 
     /// The verdict. The record is empty afterwards.
-    pub fn finish(&self) -> Option<Report> {
+    pub(crate) fn finish(&self) -> Option<Report> {
         let mut checker = self.checker.lock().ok()?;
         Some(std::mem::replace(&mut *checker, Checker::new(0)).finish())
     }

@@ -31,7 +31,7 @@ const BULK: usize = 100;
 const SETTLE: Duration = Duration::from_secs(180);
 
 /// Runs a replay. True: no breach.
-pub async fn run(options: Replay) -> anyhow::Result<bool> {
+pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
     let days = day::read(&options.dir, options.days, options.messages)?;
     let messages: usize = days.iter().map(|d| d.said.len()).sum();
     eprintln!(
@@ -70,7 +70,7 @@ pub async fn run(options: Replay) -> anyhow::Result<bool> {
     let kills = server.kills.load(Ordering::Relaxed);
     let deliveries = record.deliveries.load(Ordering::Relaxed);
     let report = record.finish().context("the record was lost")?;
-    print!("{report}");
+    println!("{report}");
     if let Err(error) = &done {
         println!("the replay could not be finished: {error:#}");
     }

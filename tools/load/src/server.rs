@@ -18,19 +18,19 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// A server process on a folder of its own.
-pub struct Server {
+pub(crate) struct Server {
     binary: PathBuf,
     data: tempfile::TempDir,
     child: Mutex<Option<Child>>,
     /// Its address.
-    pub url: String,
+    pub(crate) url: String,
     /// How often it was killed.
-    pub kills: AtomicU32,
+    pub(crate) kills: AtomicU32,
 }
 
 impl Server {
     /// Starts it on an empty store and a free port.
-    pub fn start(binary: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(binary: &Path) -> anyhow::Result<Self> {
         let data = tempfile::Builder::new().prefix("parlour-load-").tempdir()?;
         let (child, url) = spawn(binary, data.path(), "127.0.0.1:0")?;
         Ok(Self {
@@ -43,7 +43,7 @@ impl Server {
     }
 
     /// The administrator's token.
-    pub fn admin_token(&self) -> anyhow::Result<String> {
+    pub(crate) fn admin_token(&self) -> anyhow::Result<String> {
         let path = self.data.path().join("data/admin.token");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
@@ -51,12 +51,12 @@ impl Server {
     }
 
     /// What it wrote to standard error.
-    pub fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.data.path().join("server.log")
     }
 
     /// Kills it with SIGKILL and starts it again on the same store and port.
-    pub async fn kill(&self) -> anyhow::Result<Duration> {
+    pub(crate) async fn kill(&self) -> anyhow::Result<Duration> {
         let mut child = self.child.lock().await;
         if let Some(mut child) = child.take() {
             if let Some(status) = child.try_wait()? {
@@ -79,7 +79,7 @@ impl Server {
     }
 
     /// Ends it, and leaves its folder for a look if `keep`.
-    pub async fn end(self, keep: bool) {
+    pub(crate) async fn end(self, keep: bool) {
         if let Some(mut child) = self.child.lock().await.take() {
             let _ = child.kill();
             let _ = child.wait();

@@ -230,7 +230,7 @@ fn close(world: &mut World, at: usize, session: SessionId, code: Code) {
 /// The reader of some connection takes nothing for a while.
 pub fn stick(world: &mut World, at: usize, for_ms: u64) {
     let until = world.now_ms + for_ms;
-    let pick = world.dice.next();
+    let pick = world.dice.roll();
     if let Some(node) = world.nodes.get_mut(at) {
         let count = node.connections.len() as u64;
         let which = usize::try_from(pick % count.max(1)).unwrap_or(0);
@@ -612,7 +612,7 @@ fn got(
 
 fn session_input(world: &mut World, at: usize, input: Input) {
     let now_ms = world.now_ms;
-    let random = world.dice.next();
+    let random = world.dice.roll();
     let Some(node) = world.nodes.get_mut(at) else {
         return;
     };

@@ -274,10 +274,8 @@ fn dispatch(
                     let node = usize::try_from(node.0).unwrap_or(usize::MAX);
                     world.relay(node, signals);
                 }
-                Output::Advance { progress, .. } => {
-                    if effect_ms < 1_000 {
-                        world.history.advance(Cursor::Router, progress);
-                    }
+                Output::Advance { progress, .. } if effect_ms < 1_000 => {
+                    world.history.advance(Cursor::Router, progress);
                 }
                 _ => {}
             }

@@ -129,20 +129,23 @@ impl State {
         let upto = member
             .and_then(|(m, _)| m.until)
             .map_or(standing.head.seq, |u| u.seq);
-        let count = |of: UserId| {
-            self.mentions
-                .range((of, conversation, Seq::ZERO)..=(of, conversation, Seq::MAX))
-                .filter(|(_, _, seq)| *seq > after && *seq <= upto)
-                .count()
-        };
-        let mentions = count(user) + count(UserId::NIL);
+        // A message that names the user and everyone is one mention.
+        let mentions: BTreeSet<Seq> = [user, UserId::NIL]
+            .into_iter()
+            .flat_map(|of| {
+                self.mentions
+                    .range((of, conversation, Seq::ZERO)..=(of, conversation, Seq::MAX))
+            })
+            .map(|(_, _, seq)| *seq)
+            .filter(|seq| *seq > after && *seq <= upto)
+            .collect();
         Some(Entry {
             standing,
             mark,
             other,
             member: member.map(|(m, _)| m),
             removed: member.is_some_and(|(_, removed)| removed),
-            mentions: u32::try_from(mentions).unwrap_or(u32::MAX),
+            mentions: u32::try_from(mentions.len()).unwrap_or(u32::MAX),
         })
     }
 
