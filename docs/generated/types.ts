@@ -98,8 +98,6 @@ export const CODES = {
   ORIGIN: 4008,
   /** Ask for the subprotocol `parlour.v1.json` or `parlour.v1.msgpack`. */
   SUBPROTOCOL: 4009,
-  /** The same device connected again, and the newer connection stays. */
-  REPLACED: 4010,
   /** The connection did not take what was sent to it. Reconnect; nothing is lost. */
   SLOW_READER: 4501,
   /** The node is going away. Reconnect, perhaps elsewhere. */
@@ -108,6 +106,8 @@ export const CODES = {
   IDLE: 4503,
   /** Something failed inside the node. Reconnect and try again; the node's log has the cause. */
   INTERNAL: 4504,
+  /** The same device connected again, and the newer connection stays. Reconnect if that was not meant; 4010 said the same once, and is retired. */
+  REPLACED: 4505,
 } as const;
 
 /** How a conversation stands: what a list of conversations shows. */
