@@ -5,11 +5,13 @@
 //! no member of a channel is given nothing of it; every queue has a bound and a stated policy.
 //! Never here: whether a socket lives. The lease decides where others look, and no more.
 //!
-//! [`node`] is one node's machine; [`channels`] judges its sessions in channels; [`presence`]
+//! [`node`] is one node's machine, in [`step`]s; [`channels`] judges its sessions in channels; [`presence`]
 //! meters who is told of whom.
 
 pub mod channels;
 pub mod node;
 pub mod presence;
+pub mod step;
 
-pub use node::{Config, Counts, Input, Node, Output};
+pub use node::Node;
+pub use step::{Config, Counts, Input, Output};

@@ -349,8 +349,8 @@ async fn channels(ports: &Ports, user: UserId) -> Result<Vec<Channel>, Error> {
         after = page.last().map(|e| e.standing.conversation);
         let full = page.len() == INBOX;
         for entry in page {
-            let open = entry.member.is_some_and(|m| m.until.is_none());
-            if entry.standing.shape == Shape::Channel && open {
+            // Those that have ended too: a node must learn of an end that it missed.
+            if entry.standing.shape == Shape::Channel && entry.member.is_some() {
                 let channel = entry.standing.conversation;
                 let intervals = ports.history.intervals(channel, user).await?;
                 found.push((channel, intervals, entry.standing.history));

@@ -344,8 +344,21 @@ pub fn effect(
                 return;
             }
             Ok(records) => Input::Records { call, records },
-            // A zombie reads what its successor had forgotten: it gets nothing, for ever.
-            Err(_) => return,
+            // It reads what its successor had forgotten: its process ends, and begins again.
+            Err(_) => {
+                if alive {
+                    world.tell(|| format!("router {at} reads {from}, which is gone"));
+                    world.routers[at].machines.remove(&partition);
+                    let owned = world
+                        .routers
+                        .iter()
+                        .any(|r| r.machines.contains_key(&partition));
+                    if !owned {
+                        world.at(100, Event::Assign(partition, at));
+                    }
+                }
+                return;
+            }
         },
         Output::Ask {
             call,

@@ -1,202 +1,25 @@
 //! One node's machine: its sessions, its lease, and whom a signal is for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, DeviceId, SessionId, UserId};
 use parlour_protocol::kind::HistoryRule;
-use parlour_protocol::node::{Incarnation, Location, NodeId, Signal};
+use parlour_protocol::node::{Incarnation, Location, Signal};
 use parlour_protocol::row::{Event, Interval};
 use parlour_protocol::seq::Head;
 
 use crate::gateway::given::{Given, Prepared};
 use crate::session::channels::{Channels, Waiting};
 use crate::session::presence::Watchers;
+use crate::session::step::{Config, Counts, Input, Output};
 
-/// How a node goes about it. Times in milliseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// The node.
-    pub node: NodeId,
-    /// How long its lease lasts.
-    pub ttl_ms: u64,
-    /// How often it is renewed.
-    pub renew_ms: u64,
-    /// How often the list of revocations is read (decision 28).
-    pub revocations_ms: u64,
-    /// How often presence and channel heads are told.
-    pub batch_ms: u64,
-    /// Presence states told per second.
-    pub presence_per_s: u64,
-    /// Sessions registered again per second under a new incarnation.
-    pub register_per_s: u64,
-    /// Over how long sessions that are behind are spread.
-    pub behind_ms: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            node: NodeId(0),
-            ttl_ms: 15_000,
-            renew_ms: 4_000,
-            revocations_ms: 2_000,
-            batch_ms: 1_000,
-            presence_per_s: 50_000,
-            register_per_s: 2_000,
-            behind_ms: 3_000,
-        }
-    }
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The node begins.
-    Start,
-    /// Whether the lease is held.
-    Leased {
-        /// False: it was lost meanwhile.
-        ok: bool,
-    },
-    /// The session store could not be asked for the lease.
-    LeaseFailed,
-    /// A connection said hello.
-    Joined {
-        /// The connection.
-        session: SessionId,
-        /// Its user.
-        user: UserId,
-        /// Its device.
-        device: DeviceId,
-    },
-    /// A session is registered, or could not be.
-    Registered {
-        /// Which.
-        session: SessionId,
-        /// Whether it is.
-        ok: bool,
-    },
-    /// A user's memberships in channels.
-    Channels {
-        /// Whose.
-        user: UserId,
-        /// Each channel with the memberships and its rule.
-        channels: Vec<(ConversationId, Vec<Interval>, HistoryRule)>,
-    },
-    /// A connection is gone.
-    Left {
-        /// Which.
-        session: SessionId,
-    },
-    /// What a session has on its screen.
-    Focus {
-        /// Which.
-        session: SessionId,
-        /// The conversation.
-        conversation: Option<ConversationId>,
-    },
-    /// Whom a session sees, of those whom it may see.
-    Watch {
-        /// Which.
-        session: SessionId,
-        /// The users.
-        users: Vec<UserId>,
-    },
-    /// Signals for this node.
-    Signals(Vec<Signal>),
-    /// Presence of users changed.
-    Moved(Vec<UserId>),
-    /// The stream of changes broke: they are read anew.
-    Broken,
-    /// What was read of presence.
-    Presence(Vec<(UserId, bool, Option<u64>)>),
-    /// Revocations after the number asked for.
-    Revocations(Vec<(u64, DeviceId)>),
-    /// A read of channels could not be made; it is made again.
-    ChannelsFailed {
-        /// Whose.
-        user: UserId,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Begin or renew the lease. Answered by [`Input::Leased`] or [`Input::LeaseFailed`].
-    Lease {
-        /// Under which number.
-        incarnation: Incarnation,
-        /// For how long.
-        ttl_ms: u64,
-    },
-    /// Register a session. Answered by [`Input::Registered`].
-    Register(Location),
-    /// Take a session away.
-    Unregister(Location),
-    /// Say whether the node watches a channel. Done before whatever comes after it.
-    Interest {
-        /// Which.
-        channel: ConversationId,
-        /// Whether.
-        on: bool,
-        /// Under which lease.
-        incarnation: Incarnation,
-    },
-    /// Read a user's memberships in channels. Answered by [`Input::Channels`].
-    ReadChannels {
-        /// Whose.
-        user: UserId,
-    },
-    /// Read presence. Answered by [`Input::Presence`]; if it fails, the next change tries again.
-    ReadPresence(Vec<UserId>),
-    /// Read revocations. Answered by [`Input::Revocations`].
-    ReadRevoked {
-        /// After which number.
-        after: u64,
-    },
-    /// The connection may be welcomed: whoever looks for it finds it now.
-    Ready {
-        /// Which.
-        session: SessionId,
-    },
-    /// Hand something to a connection. It is never dropped: a connection that cannot take it is
-    /// closed by its own bound.
-    Give {
-        /// Which.
-        session: SessionId,
-        /// What.
-        given: Given,
-    },
-    /// Close a connection.
-    Close {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        code: Code,
-    },
-    /// Give [`Input::Tick`] then.
-    WakeAt {
-        /// Milliseconds, as `now_ms`.
-        at_ms: u64,
-    },
-}
-
-/// What a node counts, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Sessions held.
-    pub sessions: u64,
-    /// Leases lost.
-    pub leases_lost: u64,
-    /// Sessions told that they are behind.
-    pub behind: u64,
-    /// Presence states that waited beyond their batch.
-    pub presence_delayed: u64,
-}
+/// How soon a lease that was refused is asked for again, in milliseconds.
+const LEASE_AGAIN_MS: u64 = 50;
+/// Revoked devices that are remembered; beyond it the oldest are forgotten, whose tokens nobody's
+/// cache holds any more.
+const REVOKED: usize = 10_000;
 
 #[derive(Debug)]
 struct Session {
@@ -216,6 +39,8 @@ pub struct Node {
     renew_at_ms: u64,
     asking_lease: bool,
     revoked: u64,
+    /// The last devices revoked: one of them may be between its hello and here.
+    revoked_devices: VecDeque<DeviceId>,
     revocations_at_ms: u64,
     sessions: BTreeMap<SessionId, Session>,
     by_user: BTreeMap<UserId, BTreeSet<SessionId>>,
@@ -226,6 +51,8 @@ pub struct Node {
     known: BTreeSet<UserId>,
     heads: Waiting,
     watchers: Watchers,
+    /// Users whose channels are being read, and whether they must be read again.
+    reading: BTreeMap<UserId, bool>,
     /// Sessions that are being registered, and as what.
     registering: BTreeMap<SessionId, Location>,
     again: Vec<SessionId>,
@@ -245,6 +72,7 @@ impl Node {
             renew_at_ms: 0,
             asking_lease: false,
             revoked: 0,
+            revoked_devices: VecDeque::new(),
             revocations_at_ms: 0,
             sessions: BTreeMap::new(),
             by_user: BTreeMap::new(),
@@ -254,6 +82,7 @@ impl Node {
             known: BTreeSet::new(),
             heads: Waiting::default(),
             watchers: Watchers::default(),
+            reading: BTreeMap::new(),
             registering: BTreeMap::new(),
             again: Vec::new(),
             again_at_ms: 0,
@@ -289,7 +118,7 @@ impl Node {
             }
             Input::Leased { ok: false } => {
                 self.asking_lease = false;
-                self.lease_lost(now_ms, random, out);
+                self.lease_lost(now_ms, out);
             }
             Input::LeaseFailed => {
                 self.asking_lease = false;
@@ -300,12 +129,11 @@ impl Node {
                 user,
                 device,
             } => self.joined(session, user, device, out),
-            Input::Registered { session, ok } => self.registered(session, ok, now_ms, out),
+            Input::Registered { session, ok } => self.registered(session, ok, now_ms, random, out),
             Input::Channels { user, channels } => self.channels_read(user, channels, out),
             Input::ChannelsFailed { user } => {
-                if self.by_user.contains_key(&user) {
-                    out.push(Output::ReadChannels { user });
-                }
+                self.reading.remove(&user);
+                self.read_channels(user, out);
             }
             Input::Left { session } => self.left(session, out),
             Input::Focus {
@@ -357,14 +185,14 @@ impl Node {
                 }
             }
         }
-        self.go_on(now_ms, random, out);
+        self.go_on(now_ms, out);
     }
 
-    fn go_on(&mut self, now_ms: u64, random: u64, out: &mut Vec<Output>) {
+    fn go_on(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         let lapsed = self.held_until_ms > 0 && now_ms >= self.held_until_ms;
         if lapsed && !self.asking_lease {
             // Others may have stopped looking here: a new number, and everyone registers again.
-            self.lease_lost(now_ms, random, out);
+            self.lease_lost(now_ms, out);
         }
         if !self.asking_lease && now_ms >= self.renew_at_ms {
             self.asking_lease = true;
@@ -410,11 +238,12 @@ impl Node {
         out.push(Output::WakeAt { at_ms: wake_ms });
     }
 
-    fn lease_lost(&mut self, now_ms: u64, random: u64, out: &mut Vec<Output>) {
+    fn lease_lost(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         self.counts.leases_lost += 1;
         self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
         self.held_until_ms = 0;
-        self.renew_at_ms = now_ms;
+        // Asked again at once, but never in a circle.
+        self.renew_at_ms = now_ms.saturating_add(LEASE_AGAIN_MS);
         self.again = self.sessions.keys().copied().collect();
         self.again_at_ms = now_ms;
         for channel in self.channels.all() {
@@ -425,7 +254,6 @@ impl Node {
                 incarnation,
             });
         }
-        self.all_behind(random, out);
     }
 
     fn all_behind(&mut self, random: u64, out: &mut Vec<Output>) {
@@ -434,15 +262,8 @@ impl Node {
             .iter()
             .filter(|(_, s)| s.ready)
             .map(|(id, _)| *id);
-        for session in ready {
-            self.counts.behind += 1;
-            let spread =
-                random.wrapping_add(u64::from(session.low32()).wrapping_mul(2_654_435_761));
-            let after_ms = spread % self.config.behind_ms.max(1);
-            out.push(Output::Give {
-                session,
-                given: Given::Behind { after_ms },
-            });
+        for session in ready.collect::<Vec<_>>() {
+            self.behind(session, random, out);
         }
     }
 
@@ -481,6 +302,13 @@ impl Node {
         device: DeviceId,
         out: &mut Vec<Output>,
     ) {
+        if self.revoked_devices.contains(&device) {
+            // Revoked between its hello and now: the list has passed it already.
+            return out.push(Output::Close {
+                session,
+                code: Code::REVOKED,
+            });
+        }
         // The newer connection of a device stays.
         for older in self.by_device.get(&device).cloned().unwrap_or_default() {
             out.push(Output::Close {
@@ -504,11 +332,18 @@ impl Node {
         self.by_device.entry(device).or_default().insert(session);
         self.register(session, out);
         if first {
-            out.push(Output::ReadChannels { user });
+            self.read_channels(user, out);
         }
     }
 
-    fn registered(&mut self, session: SessionId, ok: bool, now_ms: u64, out: &mut Vec<Output>) {
+    fn registered(
+        &mut self,
+        session: SessionId,
+        ok: bool,
+        now_ms: u64,
+        random: u64,
+        out: &mut Vec<Output>,
+    ) {
         let asked = self.registering.remove(&session);
         let Some(s) = self.sessions.get_mut(&session) else {
             // It went meanwhile; what was registered late is taken away again.
@@ -527,7 +362,35 @@ impl Node {
             return;
         }
         s.registered = true;
+        if s.ready {
+            // Only now is it found again: what was told meanwhile passed it by.
+            self.behind(session, random, out);
+        }
         self.ready(session, out);
+    }
+
+    fn behind(&mut self, session: SessionId, random: u64, out: &mut Vec<Output>) {
+        self.counts.behind += 1;
+        let spread = random.wrapping_add(u64::from(session.low32()).wrapping_mul(2_654_435_761));
+        let after_ms = spread % self.config.behind_ms.max(1);
+        let given = Given::Behind { after_ms };
+        out.push(Output::Give { session, given });
+    }
+
+    /// Reads a user's memberships in channels, one call at a time: an answer from before what made
+    /// them unsure must not make them sure.
+    fn read_channels(&mut self, user: UserId, out: &mut Vec<Output>) {
+        if !self.by_user.contains_key(&user) {
+            self.reading.remove(&user);
+            return;
+        }
+        match self.reading.get_mut(&user) {
+            Some(again) => *again = true,
+            None => {
+                self.reading.insert(user, false);
+                out.push(Output::ReadChannels { user });
+            }
+        }
     }
 
     /// Registers a session, one call at a time: of two under way the older might come last.
@@ -547,12 +410,18 @@ impl Node {
         channels: Vec<(ConversationId, Vec<Interval>, HistoryRule)>,
         out: &mut Vec<Output>,
     ) {
+        if self.reading.remove(&user) == Some(true) {
+            // Something came while it was read, which this may not show yet.
+            return self.read_channels(user, out);
+        }
         if !self.by_user.contains_key(&user) {
             return;
         }
         let before = self.channels.of(user);
+        let mut new = false;
         for (channel, intervals, history) in channels {
             if self.channels.learn(channel, user, intervals, history) {
+                new = true;
                 let incarnation = self.incarnation;
                 out.push(Output::Interest {
                     channel,
@@ -560,6 +429,10 @@ impl Node {
                     incarnation,
                 });
             }
+        }
+        if new {
+            // What changed before the node was told of the channel shows in a second reading.
+            self.read_channels(user, out);
         }
         if self.known.contains(&user) && self.channels.of(user) != before {
             // What came before the node watched it was told to nobody here.
@@ -628,6 +501,10 @@ impl Node {
     }
 
     fn revoke(&mut self, device: DeviceId, out: &mut Vec<Output>) {
+        if self.revoked_devices.len() >= REVOKED {
+            self.revoked_devices.pop_front();
+        }
+        self.revoked_devices.push_back(device);
         for session in self.by_device.get(&device).cloned().unwrap_or_default() {
             out.push(Output::Give {
                 session,
@@ -662,11 +539,14 @@ impl Node {
             } => {
                 let to = if named {
                     // They read their channels, and then sync: an event may have passed between.
-                    for user in to.iter().filter(|u| self.by_user.contains_key(u)) {
-                        out.push(Output::ReadChannels { user: *user });
+                    for user in &to {
+                        self.read_channels(*user, out);
                     }
                     Vec::new()
                 } else if to.is_empty() {
+                    if self.channels.is_unsure(conversation) {
+                        self.heads.add(conversation, head, now_ms);
+                    }
                     self.channels.readers(conversation, head.seq)
                 } else {
                     to
@@ -750,7 +630,7 @@ impl Node {
             if prepared.event.carried.shape == parlour_protocol::kind::Shape::Channel
                 && self.by_user.contains_key(user)
             {
-                out.push(Output::ReadChannels { user: *user });
+                self.read_channels(*user, out);
             }
         }
     }
@@ -760,13 +640,19 @@ impl Node {
         let verdict = self
             .channels
             .event(&event, |user| by_user.contains_key(&user));
+        for user in crate::router::tell::named(&event) {
+            if let Some(again) = self.reading.get_mut(&user) {
+                // What is being read may be from before this.
+                *again = true;
+            }
+        }
         let channel = event.conversation;
         let head = Head {
             seq: event.seq,
             n: event.carried.n,
         };
         for user in &verdict.unsure {
-            out.push(Output::ReadChannels { user: *user });
+            self.read_channels(*user, out);
         }
         if !verdict.unsure.is_empty() {
             // Whoever could not be judged learns by the head that it moved.
