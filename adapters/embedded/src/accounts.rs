@@ -12,11 +12,11 @@ use crate::store::Shared;
 use crate::table;
 
 #[derive(Encode, Decode)]
-struct UserRow {
+pub(crate) struct UserRow {
     #[n(0)]
-    user: UserId,
+    pub(crate) user: UserId,
     #[n(1)]
-    name: String,
+    pub(crate) name: String,
     #[n(2)]
     display: String,
     #[n(3)]
@@ -46,7 +46,7 @@ struct DeviceRow {
 }
 
 #[derive(Encode, Decode)]
-struct DevicesRow {
+pub(crate) struct DevicesRow {
     #[n(0)]
     devices: Vec<DeviceRow>,
 }
@@ -57,6 +57,13 @@ struct InvitationRow {
     left: u32,
     #[n(1)]
     expires_ms: u64,
+}
+
+impl DevicesRow {
+    /// Each device with the hash of its token.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = (DeviceId, [u8; 32])> + '_ {
+        self.devices.iter().map(|d| (d.device, d.token_hash))
+    }
 }
 
 impl From<User> for UserRow {

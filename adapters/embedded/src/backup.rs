@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fjall::PersistMode;
 use parlour_protocol::row;
@@ -47,7 +47,10 @@ pub fn backup(
     let _lock = Lock::take(folder)?;
     let (_db, data) = open_database(folder, CACHE)?;
     let of = data.approximate_len() as u64;
-    let new = file.with_extension("new");
+    // Beside its whole name: `chat.backup` must not take the place of a neighbour `chat.new`.
+    let mut new = file.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let io = |why| Error::Io {
         path: new.clone(),
         why,
@@ -74,6 +77,14 @@ pub fn backup(
         .sync_all()
         .map_err(io)?;
     std::fs::rename(&new, file).map_err(io)?;
+    // The name is only there for good once its folder is on disk.
+    let beside = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(beside)
+        .and_then(|folder| folder.sync_all())
+        .map_err(io)?;
     progress(count, count);
     Ok(count)
 }
@@ -114,9 +125,14 @@ pub fn restore(
     };
     let mut batch = db.batch();
     let mut done = 0;
+    let own = table::meta("id");
     read(file, &mut |key, value| {
-        batch.insert(&data, key, value);
         done += 1;
+        // Never for a moment the id of the store that was copied.
+        if key == own {
+            return Ok(());
+        }
+        batch.insert(&data, key, value);
         if batch.len() >= 4_096 {
             let full = std::mem::replace(&mut batch, db.batch());
             full.commit().map_err(failed)?;
@@ -125,7 +141,7 @@ pub fn restore(
         Ok(())
     })?;
     let id = new_store_id().map_err(io)?;
-    batch.insert(&data, table::meta("id"), row::to_bytes(&id));
+    batch.insert(&data, own, row::to_bytes(&id));
     batch.commit().map_err(failed)?;
     db.persist(PersistMode::SyncAll).map_err(failed)?;
     progress(of, of);

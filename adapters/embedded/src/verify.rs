@@ -8,14 +8,16 @@ use std::path::Path;
 
 use fjall::Keyspace;
 use minicbor::Decode;
-use parlour_protocol::id::{ConversationId, UserId};
-use parlour_protocol::kind::Class;
+use parlour_protocol::id::{ConversationId, DeviceId, UserId};
+use parlour_protocol::kind::{Class, Shape};
+use parlour_protocol::position::Progress;
 use parlour_protocol::record::Header;
 use parlour_protocol::row::{
     self, Change, Erased, Event, Interval, Mention, Outcome, OutcomeRow, Setting, Standing,
 };
 use parlour_protocol::seq::{Head, Mark, Seq};
 
+use crate::accounts::{DevicesRow, UserRow};
 use crate::backup::require_store;
 use crate::lock::Lock;
 use crate::store::open_database;
@@ -56,6 +58,7 @@ struct Known {
     head: Head,
     prev: Seq,
     members: u32,
+    direct: bool,
 }
 
 struct Check<'a> {
@@ -88,6 +91,7 @@ pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Repor
     check.sides(progress)?;
     check.intervals(progress)?;
     check.marks(progress)?;
+    check.progress(progress)?;
     check.accounts(progress)?;
     let rows = check.report.rows;
     progress(rows, rows);
@@ -152,6 +156,7 @@ impl Check<'_> {
                 n: event.carried.n,
             };
             known.members = event.carried.members;
+            known.direct = event.carried.shape == Shape::Direct;
             if !event.carried.quiet {
                 known.prev = seq;
             }
@@ -216,6 +221,18 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Whether a change of a target still has a body.
+    fn change_body(&self, c: ConversationId, target: Seq) -> Result<bool, Error> {
+        for item in self.data.prefix(table::changes(c, target).0) {
+            let value = item.value().map_err(|e| self.damaged(e))?;
+            let change: Change = row::from_bytes(&value).map_err(|e| self.damaged(e))?;
+            if !change.payload.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn outcomes(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
         self.each(b'O', progress, |check, _, o: OutcomeRow| {
             check.report.outcomes += 1;
@@ -250,6 +267,7 @@ impl Check<'_> {
             if check
                 .event(c, target)?
                 .is_none_or(|e| !e.payload.is_empty())
+                || check.change_body(c, target)?
             {
                 check
                     .report
@@ -299,12 +317,24 @@ impl Check<'_> {
             last = Some(interval);
             Ok(())
         })?;
+        // Both ways: what was counted and has no open membership at all is a breach as well. The
+        // two of a direct conversation are members without one.
+        let mut counted: BTreeMap<ConversationId, u32> = self
+            .known
+            .iter()
+            .filter(|(_, known)| !known.direct)
+            .map(|(c, known)| (*c, known.members))
+            .collect();
         for (c, open) in open {
-            let members = self.known.get(&c).map_or(0, |k| k.members);
+            let members = counted.remove(&c).unwrap_or(0);
             if members != open {
                 self.report
                     .breach(|| format!("{c}: {open} memberships are open, {members} were counted"));
             }
+        }
+        for (c, members) in counted.into_iter().filter(|(_, members)| *members != 0) {
+            self.report
+                .breach(|| format!("{c}: no membership is open, {members} were counted"));
         }
         Ok(())
     }
@@ -327,17 +357,86 @@ impl Check<'_> {
         })
     }
 
+    fn progress(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
+        let newest: u64 = self.get(&table::meta("generation"))?.unwrap_or(0);
+        self.each(b'P', progress, |check, _, p: Progress| {
+            if p.position.generation.0 > newest {
+                let at = p.position;
+                check
+                    .report
+                    .breach(|| format!("progress at {at}: the store's generation is {newest}"));
+            }
+            Ok(())
+        })
+    }
+
+    fn has(&self, key: &[u8]) -> Result<bool, Error> {
+        self.data.contains_key(key).map_err(|e| self.damaged(e))
+    }
+
     fn accounts(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
         self.each(b'A', progress, |check, _, user: UserId| {
-            if check
-                .data
-                .get(table::of_user(b'U', user))
-                .map_err(|e| check.damaged(e))?
-                .is_none()
-            {
+            if !check.has(&table::of_user(b'U', user))? {
                 check
                     .report
                     .breach(|| format!("a name belongs to {user}, who has no account"));
+            }
+            Ok(())
+        })?;
+        self.each(b'U', progress, |check, _, row: UserRow| {
+            let (user, name) = (row.user, row.name);
+            let owner: Option<UserId> = check.get(&table::name(&name))?;
+            if owner != Some(user) {
+                check
+                    .report
+                    .breach(|| format!("{user} is called {name}, which belongs to {owner:?}"));
+            }
+            Ok(())
+        })?;
+        self.each(b'D', progress, |check, _, row: DevicesRow| {
+            for (device, token) in row.tokens() {
+                let of: Option<(UserId, DeviceId)> = check.get(&table::hash(b'T', &token).0)?;
+                if of.is_none_or(|(_, of)| of != device) {
+                    check
+                        .report
+                        .breach(|| format!("the token of {device} does not lead to it"));
+                }
+                if check.has(&table::of_device(b'r', device).0)? {
+                    check
+                        .report
+                        .breach(|| format!("{device} was revoked, and is listed"));
+                }
+            }
+            Ok(())
+        })?;
+        self.each(b'T', progress, |check, _, of: (UserId, DeviceId)| {
+            // The token of a revoked device stays, and opens nothing.
+            let (user, device) = of;
+            let listed = check
+                .get::<DevicesRow>(&table::of_user(b'D', user))?
+                .is_some_and(|row| row.tokens().any(|(d, _)| d == device));
+            if !listed && !check.has(&table::of_device(b'r', device).0)? {
+                check
+                    .report
+                    .breach(|| format!("a token leads to {device}, which {user} does not have"));
+            }
+            Ok(())
+        })?;
+        self.each(b'R', progress, |check, key, device: DeviceId| {
+            let number = key.last_chunk::<8>().map(|n| u64::from_be_bytes(*n));
+            let told: Option<u64> = check.get(&table::of_device(b'r', device).0)?;
+            if number != told {
+                check
+                    .report
+                    .breach(|| format!("revocation {number:?} of {device} is {told:?} there"));
+            }
+            Ok(())
+        })?;
+        self.each(b'r', progress, |check, _, number: u64| {
+            if !check.has(&table::Key::table(b'R').number(number).0)? {
+                check
+                    .report
+                    .breach(|| format!("revocation {number} is not in the list"));
             }
             Ok(())
         })

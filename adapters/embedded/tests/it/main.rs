@@ -1,0 +1,9 @@
+//! The embedded store, tried over its ports alone: on a real disk, killed, copied and damaged.
+
+mod accounts;
+mod backup;
+mod crash;
+mod damage;
+mod facts;
+mod rows;
+mod store;
