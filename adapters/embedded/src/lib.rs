@@ -4,7 +4,7 @@
 //! store that was killed at any moment opens by itself; one that is damaged is refused by name.
 //! Never: a write from anywhere but the one committer.
 //!
-//! [`Store`] opens a folder and hands out the ports. [`commit`] is the committer; [`table`] says
+//! [`Store`] opens a folder and hands out the ports. `commit` is the committer; `table` says
 //! what lies under which key; then one module for each port. [`verify`] checks a whole store,
 //! [`backup`] copies one and makes one of a copy.
 
