@@ -428,6 +428,14 @@ fn one(world: &mut World, at: usize, output: Output) {
             }
         }
         Output::Persist { ticket, ops } => {
+            if world.trace.is_some() {
+                let rows: Vec<String> = ops
+                    .iter()
+                    .filter(|op| op.durable())
+                    .map(|op| format!("{op:?}").chars().take(400).collect())
+                    .collect();
+                world.tell(|| format!("client {at} keeps {ticket:?} {rows:?}"));
+            }
             let slow = world.breaking && world.dice.percent(5);
             let after = if slow {
                 world.dice.between(20, 400)

@@ -97,6 +97,19 @@ impl Channels {
             .map_or_else(Vec::new, |c| c.readers(seq))
     }
 
+    /// The channel has moved to this place. If its event was not seen here, a membership may have
+    /// changed meanwhile: local users whose memberships must be read again.
+    pub fn moved(&mut self, channel: ConversationId, seq: Seq) -> Vec<UserId> {
+        let Some(c) = self.channels.get_mut(&channel) else {
+            return Vec::new();
+        };
+        if seq > c.seen {
+            c.seen = seq;
+            c.unsure.extend(c.members.keys().copied());
+        }
+        c.unsure.iter().copied().collect()
+    }
+
     /// Whether memberships of local users are to be read again.
     #[must_use]
     pub fn is_unsure(&self, channel: ConversationId) -> bool {

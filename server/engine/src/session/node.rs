@@ -544,8 +544,12 @@ impl Node {
                     }
                     Vec::new()
                 } else if to.is_empty() {
-                    if self.channels.is_unsure(conversation) {
+                    let unsure = self.channels.moved(conversation, head.seq);
+                    if !unsure.is_empty() {
                         self.heads.add(conversation, head, now_ms);
+                    }
+                    for user in unsure {
+                        self.read_channels(user, out);
                     }
                     self.channels.readers(conversation, head.seq)
                 } else {
