@@ -9,7 +9,7 @@ mod receive;
 mod request;
 mod show;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use parlour_protocol::frame::server::{Event, UserPresence};
@@ -58,6 +58,8 @@ pub struct Client {
 
     ops: Vec<Op>,
     ticket: Ticket,
+    /// Refusals that are told once they are kept.
+    refusals: VecDeque<(Ticket, Update)>,
     persisted: Ticket,
     touched: BTreeSet<ConversationId>,
     redrawn: BTreeSet<ConversationId>,
@@ -100,6 +102,7 @@ impl Client {
             unknown: 0,
             ops: Vec::new(),
             ticket: Ticket::default(),
+            refusals: VecDeque::new(),
             persisted: Ticket::default(),
             touched: BTreeSet::new(),
             redrawn: BTreeSet::new(),
@@ -126,6 +129,15 @@ impl Client {
                 self.persisted = self.persisted.max(ticket.min(self.ticket));
                 while let Some(outcome) = self.outbox.dropped(self.persisted) {
                     self.ended(outcome, out);
+                }
+                while self
+                    .refusals
+                    .front()
+                    .is_some_and(|(kept, _)| *kept <= self.persisted)
+                {
+                    if let Some((_, update)) = self.refusals.pop_front() {
+                        out.push(Output::Update(update));
+                    }
                 }
             }
             Input::MailStored { from, k } => {

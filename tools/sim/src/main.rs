@@ -29,9 +29,6 @@ struct Options {
     /// The seeds of tools/sim/seeds.txt, which once found something.
     #[arg(long)]
     kept: bool,
-    /// Runs with each planted bug until it is caught; one that escapes fails the run.
-    #[arg(long)]
-    mutants: bool,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -42,9 +39,6 @@ const KEPT: &str = include_str!("../seeds.txt");
 
 fn main() -> std::process::ExitCode {
     let options = Options::parse();
-    if options.mutants {
-        return mutants(&options);
-    }
     if let Some(seed) = options.seed {
         let outcome = parlour_sim::run(seed, options.trace);
         for line in &outcome.trace {
@@ -111,46 +105,6 @@ fn report(outcomes: &[Outcome]) -> std::process::ExitCode {
     );
     if breaches > 0 {
         println!("tell the story of one with --seed N --trace; keep it in tools/sim/seeds.txt");
-        std::process::ExitCode::FAILURE
-    } else {
-        std::process::ExitCode::SUCCESS
-    }
-}
-
-#[cfg(not(feature = "mutants"))]
-fn mutants(_: &Options) -> std::process::ExitCode {
-    eprintln!("planted bugs are compiled in only on demand: cargo xtask sim --mutants");
-    std::process::ExitCode::FAILURE
-}
-
-#[cfg(feature = "mutants")]
-fn mutants(options: &Options) -> std::process::ExitCode {
-    use parlour_engine::mutant;
-    let mut escaped = 0;
-    for name in mutant::NAMES {
-        mutant::plant(Some(name));
-        let mut caught = None;
-        'seeds: for chunk in 0..(1_000 / 16) {
-            let first = options.from + chunk * 16;
-            let seeds: Vec<u64> = (first..first + 16).collect();
-            for outcome in run(&seeds, options.threads) {
-                if let Some(breach) = outcome.breaches.first() {
-                    caught = Some((outcome.seed, breach.clone()));
-                    break 'seeds;
-                }
-            }
-        }
-        match caught {
-            Some((seed, breach)) => println!("{name}: caught by seed {seed}: {breach}"),
-            None => {
-                escaped += 1;
-                println!("{name}: ESCAPED 1000 seeds");
-            }
-        }
-    }
-    mutant::plant(None);
-    println!("{} planted, {escaped} escaped", mutant::NAMES.len());
-    if escaped > 0 {
         std::process::ExitCode::FAILURE
     } else {
         std::process::ExitCode::SUCCESS

@@ -190,11 +190,19 @@ impl Client {
         if let Ended::Sent { seq, n, .. } = how {
             self.saw_own(row.conversation, &row.asked, Head { seq, n });
         }
-        out.push(Output::Update(Update::Ended {
+        let update = Update::Ended {
             conversation: row.conversation,
             id: row.id,
             how: how.clone(),
-        }));
+        };
+        if matches!(how, Ended::Refused { .. }) {
+            // A gateway may have refused it without a word to the log. Told before it is kept, a
+            // crash would bring it back, and a second try might be taken: two outcomes.
+            let kept = self.next_ticket();
+            self.refusals.push_back((kept, update));
+        } else {
+            out.push(Output::Update(update));
+        }
         if let (true, Ended::Sent { seq, .. }) = (delete, how) {
             let request = Request::Delete {
                 conversation: row.conversation,
