@@ -2,6 +2,10 @@
 //!
 //! Passwords and tokens come here hashed; plain ones never do.
 
+pub mod memory;
+
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::http::{Scope, UserType};
 use parlour_protocol::id::{DeviceId, UserId};

@@ -2,6 +2,8 @@
 
 pub mod memory;
 
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::fact::{Fact, Question};
 use parlour_protocol::id::{ConversationId, StoreId, UserId};

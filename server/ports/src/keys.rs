@@ -1,6 +1,10 @@
 //! Keys: the directory of device keys, one-time keys, and each device's mailbox.
 //! The server stores and hands out; it opens nothing.
 
+pub mod memory;
+
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::bytes::Bytes;
 use parlour_protocol::id::{DeviceId, UserId};

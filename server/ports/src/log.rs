@@ -2,6 +2,8 @@
 
 pub mod memory;
 
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::Record;
@@ -19,6 +21,43 @@ pub struct Bounds {
     pub end: Offset,
     /// Whether the generation is sealed at `end`: nothing after it counts.
     pub sealed: bool,
+}
+
+/// Why records cannot be read from a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// They expired, or were forgotten once done: the first offset that is there.
+    Expired(Offset),
+    /// The log ends before: the offset that the next record gets.
+    Beyond(Offset),
+    /// There is no such generation or partition.
+    Unknown,
+}
+
+impl Missing {
+    /// The error of a `read` from there, with what a person does about it.
+    #[must_use]
+    pub fn error(self, from: Position) -> Error {
+        const ANEW: &str = "If the log is really lost, stop every node and begin a new generation \
+            with `parlour log new-generation`; what was acknowledged lies in the store";
+        let why = match self {
+            Self::Expired(first) => format!(
+                "{from} is not there any more, the log begins at offset {}. Raise the log's \
+                 retention, and restore it if you can. {ANEW}",
+                first.0
+            ),
+            Self::Beyond(end) => format!(
+                "the log ends at offset {}, and {from} lies beyond it: it was cut short or made \
+                 anew. Restore the log. {ANEW}",
+                end.0
+            ),
+            Self::Unknown => format!(
+                "the log has no {from}: its generation is gone, or it is another log. Connect \
+                 the right one. {ANEW}"
+            ),
+        };
+        Error::Broken { what: "log", why }
+    }
 }
 
 /// One order per partition.

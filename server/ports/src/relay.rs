@@ -1,5 +1,9 @@
 //! The relay: one hop from node to node.
 
+pub mod memory;
+
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::node::{NodeId, Signal};
 

@@ -3,6 +3,8 @@
 
 pub mod memory;
 
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Role;

@@ -1,5 +1,9 @@
 //! Wake: tells a device without a session that something came.
 
+pub mod memory;
+
+pub use memory::Memory;
+
 use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, DeviceId, UserId};
 use parlour_protocol::seq::Seq;

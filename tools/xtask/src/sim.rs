@@ -12,7 +12,7 @@ use crate::shell;
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// For instance `--seeds 1000 --from 1`, `--seed 7 --trace`, `--kept` or `--mutants`
+    /// For instance `--seeds 1000 --from 1`, `--seed 7 --trace` or `--kept`
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -29,20 +29,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// The simulation with these arguments, built first if need be.
 pub(crate) fn command<S: AsRef<str>>(args: &[S]) -> Result<Command> {
     let mut command = shell::cargo(["run", "--release", "-p", "parlour-sim"]);
-    // Planted bugs are compiled into nothing but the simulation that looks for them.
-    if args.iter().any(|arg| arg.as_ref() == "--mutants") && has_mutants()? {
-        command.args(["--features", "mutants"]);
-    }
     command.args(["--bin", "parlour-sim", "--"]);
     command.args(args.iter().map(AsRef::as_ref));
     Ok(command)
-}
-
-/// Whether the simulation keeps its planted bugs behind a feature.
-fn has_mutants() -> Result<bool> {
-    let metadata = shell::metadata()?;
-    let mut packages = metadata["packages"].as_array().into_iter().flatten();
-    Ok(packages.any(|package| {
-        package["name"] == "parlour-sim" && !package["features"]["mutants"].is_null()
-    }))
 }

@@ -1,11 +1,20 @@
 //! The in-memory reference of the log.
+//!
+//! [`State`] is synchronous and deterministic; [`Memory`] is the same behind the trait. Never: a
+//! bound. What a production log does when it is full is the adapter's to say.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::Record;
 
-use crate::log::Bounds;
+use tokio::sync::Notify;
+
+use crate::Error;
+pub use crate::log::Missing;
+use crate::log::{Bounds, Log};
 
 #[derive(Clone, Debug, Default)]
 struct Part {
@@ -20,17 +29,6 @@ pub struct State {
     partitions: u16,
     generation: Generation,
     parts: BTreeMap<(Generation, Partition), Part>,
-}
-
-/// Why records cannot be read from there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// They expired or were truncated: the first that is there.
-    Expired(Offset),
-    /// The log ends before.
-    Beyond(Offset),
-    /// There is no such generation.
-    Unknown,
 }
 
 impl State {
@@ -178,5 +176,91 @@ impl State {
                     )
                 })
             })
+    }
+}
+
+/// The reference behind the trait.
+#[derive(Debug)]
+pub struct Memory {
+    partitions: u16,
+    state: Mutex<State>,
+    more: Notify,
+}
+
+impl Memory {
+    /// An empty log of one generation.
+    #[must_use]
+    pub fn new(partitions: u16, generation: Generation) -> Self {
+        Self {
+            partitions,
+            state: Mutex::new(State::new(partitions, generation)),
+            more: Notify::new(),
+        }
+    }
+
+    /// Does to the log what only its operator or its misfortune can, and wakes who reads.
+    pub fn alter<R>(&self, f: impl FnOnce(&mut State) -> R) -> R {
+        let done = f(&mut self.state());
+        self.more.notify_waiters();
+        done
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, partition: Partition) -> Result<(), Error> {
+        if partition.0 < self.partitions {
+            return Ok(());
+        }
+        Err(Error::Broken {
+            what: "log",
+            why: format!(
+                "there is no partition {}: the log has {}, and their number never changes within \
+                 a generation. Connect the right log",
+                partition.0, self.partitions
+            ),
+        })
+    }
+}
+
+#[async_trait]
+impl Log for Memory {
+    fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    async fn append(&self, partition: Partition, record: Record) -> Result<Position, Error> {
+        self.known(partition)?;
+        Ok(self.alter(|state| state.append(partition, record)))
+    }
+
+    async fn read(&self, from: Position, max: usize) -> Result<Vec<(Position, Record)>, Error> {
+        self.known(from.partition)?;
+        loop {
+            let more = self.more.notified();
+            tokio::pin!(more);
+            // Counted as waiting before the look: what comes in between is not missed.
+            more.as_mut().enable();
+            let records = self
+                .state()
+                .read(from, max.max(1))
+                .map_err(|missing| missing.error(from))?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            more.await;
+        }
+    }
+
+    async fn bounds(&self, partition: Partition) -> Result<Vec<Bounds>, Error> {
+        self.known(partition)?;
+        Ok(self.state().bounds(partition))
+    }
+
+    async fn done(&self, up_to: Position) -> Result<(), Error> {
+        self.known(up_to.partition)?;
+        self.state().expire(up_to.next());
+        Ok(())
     }
 }

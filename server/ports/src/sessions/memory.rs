@@ -1,9 +1,18 @@
 //! The in-memory reference of sessions. Time is an argument: leases expire by it.
+//!
+//! [`State`] is synchronous and deterministic; [`Memory`] is the same behind the trait, over a clock
+//! that whoever makes it gives it.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, SessionId, UserId};
 use parlour_protocol::node::{Incarnation, Location, NodeId};
+use tokio::sync::broadcast;
+
+use crate::Error;
+use crate::sessions::{Moved, Sessions};
 
 /// Where devices are. Synchronous and deterministic; everything in it may be lost.
 #[derive(Clone, Debug, Default)]
@@ -135,5 +144,117 @@ impl State {
             leases: spent,
             ..Self::default()
         };
+    }
+}
+
+/// Changes that wait for a slow listener; past it the listener is told that it fell behind.
+const CHANGES: usize = 1_024;
+
+/// The reference behind the trait.
+pub struct Memory {
+    state: Mutex<State>,
+    changes: broadcast::Sender<Moved>,
+    now_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Memory {
+    /// An empty one, whose leases expire by this clock.
+    #[must_use]
+    pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self {
+            state: Mutex::default(),
+            changes: broadcast::channel(CHANGES).0,
+            now_ms: Box::new(now_ms),
+        }
+    }
+
+    /// Loses everything, and says that the stream broke.
+    pub fn flush(&self) {
+        self.state().flush();
+        self.tell(Moved::Broken);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody listening is no fault.
+    fn tell(&self, moved: Moved) {
+        let _ = self.changes.send(moved);
+    }
+
+    /// Changes where a user's sessions are, and tells of it.
+    fn alter(&self, user: UserId, f: impl FnOnce(&mut State)) {
+        let now_ms = (self.now_ms)();
+        let (before, online) = {
+            let mut state = self.state();
+            let is_here = |state: &State| !state.locate(&[user], now_ms).is_empty();
+            let before = is_here(&state);
+            f(&mut state);
+            (before, is_here(&state))
+        };
+        self.tell(Moved::Route(user));
+        if before != online {
+            self.tell(Moved::Presence { user, online });
+        }
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Sessions for Memory {
+    async fn lease(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+        ttl_ms: u64,
+    ) -> Result<bool, Error> {
+        let now_ms = (self.now_ms)();
+        Ok(self.state().lease(node, incarnation, now_ms, ttl_ms))
+    }
+    async fn register(&self, location: Location) -> Result<(), Error> {
+        self.alter(location.user, |state| state.register(location));
+        Ok(())
+    }
+    async fn unregister(&self, location: Location, now_ms: u64) -> Result<(), Error> {
+        self.alter(location.user, |state| state.unregister(location, now_ms));
+        Ok(())
+    }
+    async fn locate(&self, users: Vec<UserId>) -> Result<Vec<Location>, Error> {
+        let now_ms = (self.now_ms)();
+        Ok(self.state().locate(&users, now_ms))
+    }
+    async fn interest(
+        &self,
+        node: NodeId,
+        incarnation: Incarnation,
+        channel: ConversationId,
+        on: bool,
+    ) -> Result<(), Error> {
+        self.state().interest(node, incarnation, channel, on);
+        Ok(())
+    }
+    async fn watchers(&self, channel: ConversationId) -> Result<Vec<NodeId>, Error> {
+        let now_ms = (self.now_ms)();
+        Ok(self.state().watchers(channel, now_ms))
+    }
+    async fn nodes(&self) -> Result<Vec<NodeId>, Error> {
+        let now_ms = (self.now_ms)();
+        Ok(self.state().nodes(now_ms))
+    }
+    async fn presence(
+        &self,
+        users: Vec<UserId>,
+    ) -> Result<Vec<(UserId, bool, Option<u64>)>, Error> {
+        let now_ms = (self.now_ms)();
+        Ok(self.state().presence(&users, now_ms))
+    }
+    fn changes(&self) -> broadcast::Receiver<Moved> {
+        self.changes.subscribe()
     }
 }
