@@ -454,8 +454,10 @@ impl Connection {
             }
             Given::Typing { user, conversation } => self.typing(user, conversation),
             Given::Mail(mail) => {
-                if self.catch_up.is_none() {
-                    self.mail(mail, out);
+                match &mut self.catch_up {
+                    None => self.mail(mail, out),
+                    // It may lie before what was read already.
+                    Some(catch_up) => catch_up.more_mail = true,
                 }
             }
             Given::Presence(users) => self.outbound.presence(users),
@@ -464,6 +466,16 @@ impl Connection {
     }
 
     fn event(&mut self, prepared: &Arc<Prepared>, out: &mut Vec<Output>) {
+        if prepared.event.carried.shape != Shape::Direct
+            && self
+                .focus
+                .as_ref()
+                .is_some_and(|f| f.conversation == prepared.event.conversation)
+            && self.is_out_by(prepared)
+        {
+            self.focus = None;
+            out.push(Output::Focus(None));
+        }
         let row = &prepared.event;
         let head = Head {
             seq: row.seq,
@@ -484,16 +496,6 @@ impl Connection {
         self.outbound.forget_head(row.conversation, row.seq);
         let bytes = prepared.bytes(self.config.codec);
         self.send_bytes(bytes, out);
-        if row.carried.shape != Shape::Direct
-            && self
-                .focus
-                .as_ref()
-                .is_some_and(|f| f.conversation == row.conversation)
-            && self.is_out_by(prepared)
-        {
-            self.focus = None;
-            out.push(Output::Focus(None));
-        }
     }
 
     /// Whether an event ends one's own membership.

@@ -123,9 +123,14 @@ impl Channels {
         let Some(c) = self.channels.get_mut(&event.conversation) else {
             return Verdict::default();
         };
+        let named: BTreeSet<UserId> = crate::router::tell::named(event).into_iter().collect();
         if event.seq <= c.seen {
-            // Told again by a successor or a zombie: judged as before, by memberships that hold.
-            let users = c.readers(event.seq);
+            // Told again by a successor or a zombie, or behind a raise: judged as before, by the
+            // memberships that hold.
+            let mut users = c.readers(event.seq);
+            if event.carried.quiet {
+                users.retain(|user| named.contains(user));
+            }
             return Verdict {
                 users,
                 quiet: event.carried.quiet,
@@ -139,13 +144,10 @@ impl Channels {
             c.unsure.extend(c.members.keys().copied());
         }
         let header = Header::from_bytes(&event.header).ok();
-        let mut named: BTreeSet<UserId> = BTreeSet::new();
         if let Some(h) = header
             .as_ref()
             .filter(|h| h.class == kind::Class::Membership)
         {
-            named.extend(h.named.iter().map(|n| n.user));
-            named.insert(h.sender);
             c.membership(h, event, &local);
         }
         let mut users = c.readers(event.seq);

@@ -20,6 +20,8 @@ pub(super) struct CatchUp {
     digests: Option<Vec<parlour_protocol::bytes::Bytes>>,
     read: Vec<Entry>,
     step: Step,
+    /// Mail came meanwhile: it is all read once more.
+    pub(super) more_mail: bool,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ impl Connection {
             digests: sync.digests,
             read: Vec::new(),
             step: Step::Reading,
+            more_mail: false,
         });
         self.ask(Pending::Inbox, Need::Inbox { after: None }, out);
     }
@@ -122,6 +125,10 @@ impl Connection {
         let Some(catch_up) = &mut self.catch_up else {
             return;
         };
+        if mail.is_empty() && core::mem::take(&mut catch_up.more_mail) {
+            catch_up.step = Step::AskMail(None);
+            return;
+        }
         if mail.is_empty() {
             let ready = server::Page {
                 ready: true,
