@@ -153,7 +153,7 @@ fn announce(config: &Config, at: SocketAddr, tls: bool, data: &Path, token: Opti
     let mut said = format!("Parlour keeps its data in {}.\n", data.display());
     said.push_str(&match config.accounts.sign_up {
         SignUp::Open => format!(
-            "Sign up:  parlour-chat --server {url}\n     or:  curl {url}/v1/accounts -d \
+            "Sign up:  parlour-chat signup ada --server {url}\n     or:  curl {url}/v1/accounts -d \
              '{{\"name\":\"ada\",\"password\":\"a long password\"}}'\n"
         ),
         SignUp::Invitation => format!(
