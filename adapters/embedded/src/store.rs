@@ -107,11 +107,20 @@ pub(crate) fn open_database(
             why: other.to_string(),
         },
     };
-    let db = Database::builder(&path)
-        .cache_size(cache_bytes)
-        .max_journaling_size(64 << 20)
-        .manual_journal_persist(true)
-        .open()
+    // Some damage to a journal is met by an assertion in fjall. It is damage all the same, and is
+    // named like any other.
+    let open = std::panic::AssertUnwindSafe(|| {
+        Database::builder(&path)
+            .cache_size(cache_bytes)
+            .max_journaling_size(64 << 20)
+            .manual_journal_persist(true)
+            .open()
+    });
+    let db = std::panic::catch_unwind(open)
+        .map_err(|_| Error::Damaged {
+            path: path.clone(),
+            why: "its journal does not hold together".to_owned(),
+        })?
         .map_err(damaged)?;
     let data = db
         .keyspace("data", || {
