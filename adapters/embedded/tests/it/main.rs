@@ -7,4 +7,3 @@ mod damage;
 mod facts;
 mod rows;
 mod store;
-mod suites;

@@ -392,9 +392,8 @@ pub async fn progress_only_goes_up<B: Bench<Part = Store>>(bench: &mut B) {
         position,
         record_hash: Bytes::from(format!("hash at {position}").into_bytes()),
     };
-    let history: Arc<dyn History> = store.history.clone();
     let advance = |cursor, position| {
-        let history = history.clone();
+        let history: Arc<dyn History> = store.history.clone();
         async move {
             let done = history.advance(cursor, progress(position)).await;
             done.expect("progress is stored");
@@ -411,8 +410,7 @@ pub async fn progress_only_goes_up<B: Bench<Part = Store>>(bench: &mut B) {
     advance(Cursor::Router, at(2, 1)).await;
     advance(Cursor::Router, at(1, 5)).await;
     advance(Cursor::Push, at(1, 12)).await;
-    drop(history);
-    let store = bench.reopen(store).await;
+    let store = bench.reopen(store.clone()).await;
     for (cursor, partition, wanted) in [
         (Cursor::Router, partition, vec![at(1, 39), at(2, 3)]),
         (Cursor::Push, partition, vec![at(1, 12)]),

@@ -152,9 +152,6 @@ pub async fn changes_come_in_any_order_and_again<B: Bench<Part = Store>>(bench: 
         let again = store.roster.apply(shuffled(&changes, seed + 100));
         again.await.expect("changes are stored");
         agree(&store, &model, m.conversation, &users).await;
-        // The events come last of all.
-        store.write(&m, &records.concat()).await;
-        agree(&store, &model, m.conversation, &users).await;
     }
 }
 
