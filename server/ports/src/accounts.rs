@@ -3,8 +3,6 @@
 //! Passwords and tokens come here hashed; plain ones never do.
 
 pub mod memory;
-#[cfg(feature = "suite")]
-pub mod suite;
 
 pub use memory::Memory;
 

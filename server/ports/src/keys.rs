@@ -2,8 +2,6 @@
 //! The server stores and hands out; it opens nothing.
 
 pub mod memory;
-#[cfg(feature = "suite")]
-pub mod suite;
 
 pub use memory::Memory;
 

@@ -14,8 +14,6 @@ pub mod log;
 pub mod relay;
 pub mod roster;
 pub mod sessions;
-#[cfg(feature = "suite")]
-pub mod suite;
 pub mod wake;
 
 pub use error::Error;

@@ -2,8 +2,6 @@
 //! gateways; the sequencer never reads it.
 
 pub mod memory;
-#[cfg(feature = "suite")]
-pub mod suite;
 
 pub use memory::Memory;
 
