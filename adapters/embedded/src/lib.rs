@@ -1,7 +1,9 @@
 //! One machine: the ports over fjall and memory.
 //!
 //! Promises: what a port answered is on disk, in one commit with everything that belongs to it; a
-//! store that was killed at any moment opens by itself; one that is damaged is refused by name.
+//! store that was killed at any moment opens by itself; one whose damage is seen is refused by name.
+//! Not promised yet: that all damage is seen. A flipped bit in the framing of fjall's journal reads
+//! as a torn write, and what lies behind it is cut in silence (`tests/it/damage.rs`).
 //! Never: a write from anywhere but the one committer.
 //!
 //! [`Store`] opens a folder and hands out the ports. `commit` is the committer; `table` says

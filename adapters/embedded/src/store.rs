@@ -107,8 +107,8 @@ pub(crate) fn open_database(
             why: other.to_string(),
         },
     };
-    // Some damage to a journal is met by an assertion in fjall. It is damage all the same, and is
-    // named like any other.
+    // Some damage to a journal is met by an assertion in fjall, in debug builds alone. There it is
+    // named like any other; a release build may take it for a torn write.
     let open = std::panic::AssertUnwindSafe(|| {
         Database::builder(&path)
             .cache_size(cache_bytes)
