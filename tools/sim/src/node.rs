@@ -714,7 +714,12 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
                 .filter(|e| e.standing.shape == Shape::Channel)
                 .map(|e| {
                     let c = e.standing.conversation;
-                    (c, world.history.intervals(c, user), e.standing.history)
+                    session::InChannel {
+                        channel: c,
+                        as_of: e.standing.head.seq,
+                        history: e.standing.history,
+                        intervals: world.history.intervals(c, user),
+                    }
                 })
                 .collect();
             Input::Channels { user, channels }

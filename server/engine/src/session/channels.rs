@@ -12,12 +12,14 @@ use parlour_protocol::record::Header;
 use parlour_protocol::row::{Edge, Event, Interval, may_read};
 use parlour_protocol::seq::{Head, Seq};
 
+use crate::session::step::InChannel;
+
 /// One channel as this node knows it.
 #[derive(Debug, Default)]
 struct Channel {
     history: HistoryRule,
     members: BTreeMap<UserId, Vec<Interval>>,
-    /// The newest place seen; zero before the first.
+    /// The newest place seen, or known of when the first membership was read.
     seen: Seq,
     /// Users whose memberships must be read again before anything more is given.
     unsure: BTreeSet<UserId>,
@@ -32,6 +34,8 @@ pub struct Verdict {
     pub quiet: bool,
     /// Local users whose memberships must be read again.
     pub unsure: Vec<UserId>,
+    /// Whether events before this one were not seen: what is being read may not know of them.
+    pub missed: bool,
 }
 
 /// The channels that a node has an interest in.
@@ -42,18 +46,16 @@ pub struct Channels {
 
 impl Channels {
     /// Memberships of a local user were read. True: the channel is of new interest.
-    pub fn learn(
-        &mut self,
-        channel: ConversationId,
-        user: UserId,
-        intervals: Vec<Interval>,
-        history: HistoryRule,
-    ) -> bool {
-        let new = !self.channels.contains_key(&channel);
-        let c = self.channels.entry(channel).or_default();
-        c.history = history;
+    pub fn learn(&mut self, user: UserId, read: InChannel) -> bool {
+        let new = !self.channels.contains_key(&read.channel);
+        let c = self.channels.entry(read.channel).or_default();
+        if new {
+            // What comes next but one behind this was missed, and may have been a membership.
+            c.seen = read.as_of;
+        }
+        c.history = read.history;
         c.unsure.remove(&user);
-        c.members.insert(user, intervals);
+        c.members.insert(user, read.intervals);
         new
     }
 
@@ -134,10 +136,10 @@ impl Channels {
             return Verdict {
                 users,
                 quiet: event.carried.quiet,
-                unsure: Vec::new(),
+                ..Verdict::default()
             };
         }
-        let missed = c.seen > Seq::ZERO && event.seq != c.seen.next();
+        let missed = event.seq != c.seen.next();
         c.seen = event.seq;
         if missed {
             // A membership may have changed in what was missed.
@@ -159,6 +161,7 @@ impl Channels {
             users,
             quiet: event.carried.quiet,
             unsure,
+            missed,
         }
     }
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, DeviceId, SessionId, UserId};
-use parlour_protocol::kind::HistoryRule;
 use parlour_protocol::node::{Incarnation, Location, Signal};
-use parlour_protocol::row::{Event, Interval};
+use parlour_protocol::row::Event;
 use parlour_protocol::seq::Head;
 
 use crate::gateway::given::{Given, Prepared};
 use crate::session::channels::{Channels, Waiting};
 use crate::session::presence::Watchers;
-use crate::session::step::{Config, Counts, Input, Output};
+use crate::session::step::{Config, Counts, InChannel, Input, Output};
 
 /// How soon a lease that was refused is asked for again, in milliseconds.
 const LEASE_AGAIN_MS: u64 = 50;
@@ -37,7 +36,8 @@ pub struct Node {
     incarnation: Incarnation,
     held_until_ms: u64,
     renew_at_ms: u64,
-    asking_lease: bool,
+    /// Since when the lease is being asked for.
+    asking_lease: Option<u64>,
     revoked: u64,
     /// The last devices revoked: one of them may be between its hello and here.
     revoked_devices: VecDeque<DeviceId>,
@@ -70,7 +70,7 @@ impl Node {
             incarnation,
             held_until_ms: 0,
             renew_at_ms: 0,
-            asking_lease: false,
+            asking_lease: None,
             revoked: 0,
             revoked_devices: VecDeque::new(),
             revocations_at_ms: 0,
@@ -112,16 +112,18 @@ impl Node {
         match input {
             Input::Start | Input::Tick => {}
             Input::Leased { ok: true } => {
-                self.asking_lease = false;
-                self.held_until_ms = now_ms.saturating_add(self.config.ttl_ms);
-                self.renew_at_ms = now_ms.saturating_add(self.config.renew_ms);
+                // Counted from the question: the store counts from some time behind that, so it
+                // ends here before it ends there.
+                let asked_ms = self.asking_lease.take().unwrap_or(now_ms);
+                self.held_until_ms = asked_ms.saturating_add(self.config.ttl_ms);
+                self.renew_at_ms = asked_ms.saturating_add(self.config.renew_ms);
             }
             Input::Leased { ok: false } => {
-                self.asking_lease = false;
+                self.asking_lease = None;
                 self.lease_lost(now_ms, out);
             }
             Input::LeaseFailed => {
-                self.asking_lease = false;
+                self.asking_lease = None;
                 self.renew_at_ms = now_ms.saturating_add(500);
             }
             Input::Joined {
@@ -190,12 +192,12 @@ impl Node {
 
     fn go_on(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         let lapsed = self.held_until_ms > 0 && now_ms >= self.held_until_ms;
-        if lapsed && !self.asking_lease {
+        if lapsed && self.asking_lease.is_none() {
             // Others may have stopped looking here: a new number, and everyone registers again.
             self.lease_lost(now_ms, out);
         }
-        if !self.asking_lease && now_ms >= self.renew_at_ms {
-            self.asking_lease = true;
+        if self.asking_lease.is_none() && now_ms >= self.renew_at_ms {
+            self.asking_lease = Some(now_ms);
             let (incarnation, ttl_ms) = (self.incarnation, self.config.ttl_ms);
             out.push(Output::Lease {
                 incarnation,
@@ -210,7 +212,7 @@ impl Node {
         }
         self.register_again(now_ms, out);
         let mut wake_ms = self.revocations_at_ms;
-        if !self.asking_lease {
+        if self.asking_lease.is_none() {
             wake_ms = wake_ms.min(self.renew_at_ms);
         }
         if !self.again.is_empty() {
@@ -393,9 +395,14 @@ impl Node {
         }
     }
 
-    /// Registers a session, one call at a time: of two under way the older might come last.
+    /// Registers a session, one call at a time: of two under way the older might come last. Without
+    /// a lease nobody would find it, so it waits for one.
     fn register(&mut self, session: SessionId, out: &mut Vec<Output>) {
         if self.registering.contains_key(&session) {
+            return;
+        }
+        if self.held_until_ms == 0 {
+            self.again.push(session);
             return;
         }
         if let Some(location) = self.location(session) {
@@ -407,7 +414,7 @@ impl Node {
     fn channels_read(
         &mut self,
         user: UserId,
-        channels: Vec<(ConversationId, Vec<Interval>, HistoryRule)>,
+        channels: Vec<InChannel>,
         out: &mut Vec<Output>,
     ) {
         if self.reading.remove(&user) == Some(true) {
@@ -419,8 +426,9 @@ impl Node {
         }
         let before = self.channels.of(user);
         let mut new = false;
-        for (channel, intervals, history) in channels {
-            if self.channels.learn(channel, user, intervals, history) {
+        for read in channels {
+            let channel = read.channel;
+            if self.channels.learn(user, read) {
                 new = true;
                 let incarnation = self.incarnation;
                 out.push(Output::Interest {
@@ -546,6 +554,7 @@ impl Node {
                 } else if to.is_empty() {
                     let unsure = self.channels.moved(conversation, head.seq);
                     if !unsure.is_empty() {
+                        self.reading.values_mut().for_each(|again| *again = true);
                         self.heads.add(conversation, head, now_ms);
                     }
                     for user in unsure {
@@ -644,11 +653,10 @@ impl Node {
         let verdict = self
             .channels
             .event(&event, |user| by_user.contains_key(&user));
-        for user in crate::router::tell::named(&event) {
-            if let Some(again) = self.reading.get_mut(&user) {
-                // What is being read may be from before this.
-                *again = true;
-            }
+        let named = crate::router::tell::named(&event);
+        for (user, again) in &mut self.reading {
+            // What is being read may be from before this, or from before what was missed.
+            *again |= verdict.missed || named.contains(user);
         }
         let channel = event.conversation;
         let head = Head {
