@@ -270,7 +270,8 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         FromConnection::Send(bytes) => {
             let stuck = held.stuck_until_ms.saturating_sub(now_ms);
             let len = bytes.len() as u64;
-            let after = world.arrival(link, true) + stuck;
+            // Once: what is sent behind it waits for the same end, and is not held up anew.
+            let after = world.arrival(link, true).max(stuck);
             if let Some(last) = world.arrivals.get_mut(&(link, true)) {
                 *last = now_ms + after;
             }
