@@ -38,6 +38,16 @@ pub struct Verdict {
     pub missed: bool,
 }
 
+/// What came of a reading of memberships.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The channel is of new interest.
+    pub new: bool,
+    /// The user is out, and what came before their end may have come while nobody could say so:
+    /// no later head is theirs to be told, so they look for themselves.
+    pub behind: bool,
+}
+
 /// The channels that a node has an interest in.
 #[derive(Debug, Default)]
 pub struct Channels {
@@ -45,8 +55,8 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Memberships of a local user were read. True: the channel is of new interest.
-    pub fn learn(&mut self, user: UserId, read: InChannel) -> bool {
+    /// Memberships of a local user were read.
+    pub fn learn(&mut self, user: UserId, read: InChannel) -> Learned {
         let new = !self.channels.contains_key(&read.channel);
         let c = self.channels.entry(read.channel).or_default();
         if new {
@@ -54,9 +64,13 @@ impl Channels {
             c.seen = read.as_of;
         }
         c.history = read.history;
-        c.unsure.remove(&user);
+        let unsure = c.unsure.remove(&user);
+        let out = read.intervals.last().is_some_and(|i| i.until.is_some());
         c.members.insert(user, read.intervals);
-        new
+        Learned {
+            new,
+            behind: unsure && out,
+        }
     }
 
     /// A user has no session here any more. Answers channels that are of no interest now.

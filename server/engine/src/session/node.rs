@@ -425,10 +425,12 @@ impl Node {
             return;
         }
         let before = self.channels.of(user);
-        let mut new = false;
+        let (mut new, mut behind) = (false, false);
         for read in channels {
             let channel = read.channel;
-            if self.channels.learn(user, read) {
+            let learned = self.channels.learn(user, read);
+            behind |= learned.behind;
+            if learned.new {
                 new = true;
                 let incarnation = self.incarnation;
                 out.push(Output::Interest {
@@ -442,7 +444,8 @@ impl Node {
             // What changed before the node was told of the channel shows in a second reading.
             self.read_channels(user, out);
         }
-        if self.known.contains(&user) && self.channels.of(user) != before {
+        behind |= self.channels.of(user) != before;
+        if self.known.contains(&user) && behind {
             // What came before the node watched it was told to nobody here.
             for session in self.by_user.get(&user).cloned().unwrap_or_default() {
                 self.counts.behind += 1;
