@@ -365,8 +365,11 @@ impl Node {
         }
         s.registered = true;
         if s.ready {
-            // Only now is it found again: what was told meanwhile passed it by.
+            // Only now is it found again: what was told meanwhile passed it by, and so did the
+            // word that its user came into a channel.
+            let user = s.user;
             self.behind(session, random, out);
+            self.read_channels(user, out);
         }
         self.ready(session, out);
     }
