@@ -115,12 +115,20 @@ impl Node {
                 // Counted from the question: the store counts from some time behind that, so it
                 // ends here before it ends there.
                 let asked_ms = self.asking_lease.take().unwrap_or(now_ms);
+                let first = self.held_until_ms == 0;
                 self.held_until_ms = asked_ms.saturating_add(self.config.ttl_ms);
                 self.renew_at_ms = asked_ms.saturating_add(self.config.renew_ms);
+                if first {
+                    // Behind the lease: a store that forgets what it holds forgets both, or the
+                    // lease alone, and either shows.
+                    for channel in self.channels.all() {
+                        self.interest(channel, true, out);
+                    }
+                }
             }
             Input::Leased { ok: false } => {
                 self.asking_lease = None;
-                self.lease_lost(now_ms, out);
+                self.lease_lost(now_ms);
             }
             Input::LeaseFailed => {
                 self.asking_lease = None;
@@ -194,7 +202,7 @@ impl Node {
         let lapsed = self.held_until_ms > 0 && now_ms >= self.held_until_ms;
         if lapsed && self.asking_lease.is_none() {
             // Others may have stopped looking here: a new number, and everyone registers again.
-            self.lease_lost(now_ms, out);
+            self.lease_lost(now_ms);
         }
         if self.asking_lease.is_none() && now_ms >= self.renew_at_ms {
             self.asking_lease = Some(now_ms);
@@ -240,7 +248,7 @@ impl Node {
         out.push(Output::WakeAt { at_ms: wake_ms });
     }
 
-    fn lease_lost(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+    fn lease_lost(&mut self, now_ms: u64) {
         self.counts.leases_lost += 1;
         self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
         self.held_until_ms = 0;
@@ -248,11 +256,16 @@ impl Node {
         self.renew_at_ms = now_ms.saturating_add(LEASE_AGAIN_MS);
         self.again = self.sessions.keys().copied().collect();
         self.again_at_ms = now_ms;
-        for channel in self.channels.all() {
+    }
+
+    /// Says whether the node watches a channel. Without a lease it would say so for nobody: then
+    /// it is said with the next one, before anyone is registered.
+    fn interest(&self, channel: ConversationId, on: bool, out: &mut Vec<Output>) {
+        if self.held_until_ms > 0 {
             let incarnation = self.incarnation;
             out.push(Output::Interest {
                 channel,
-                on: true,
+                on,
                 incarnation,
             });
         }
@@ -435,12 +448,7 @@ impl Node {
             behind |= learned.behind;
             if learned.new {
                 new = true;
-                let incarnation = self.incarnation;
-                out.push(Output::Interest {
-                    channel,
-                    on: true,
-                    incarnation,
-                });
+                self.interest(channel, true, out);
             }
         }
         if new {
@@ -488,12 +496,7 @@ impl Node {
         if remove(&mut self.by_user, s.user, session) {
             self.known.remove(&s.user);
             for channel in self.channels.forget(s.user) {
-                let incarnation = self.incarnation;
-                out.push(Output::Interest {
-                    channel,
-                    on: false,
-                    incarnation,
-                });
+                self.interest(channel, false, out);
             }
         }
         if !self.registering.contains_key(&session) {
