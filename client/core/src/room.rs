@@ -173,10 +173,12 @@ impl Room {
         self.about.as_ref().map(|a| a.shape)
     }
 
-    /// Whether its user went out, as far as is known.
-    pub(crate) fn is_out(&self) -> bool {
-        self.line
-            .is_some_and(|l| matches!(l.standing, Standing::Left(_) | Standing::Removed(_)))
+    /// Whether its user went out at this place or before, as far as is known.
+    pub(crate) fn is_out_at(&self, seq: Seq) -> bool {
+        self.line.is_some_and(|l| match l.standing {
+            Standing::Left(end) | Standing::Removed(end) => end <= seq,
+            Standing::Member(_) => false,
+        })
     }
 
     pub(crate) fn own_mark(&self) -> Mark {

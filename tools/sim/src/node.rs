@@ -543,11 +543,17 @@ pub fn effect(
                 );
             };
             let mut more = false;
+            // The head row, read before the events: raised in order behind whole batches, so that
+            // of a batch that is there in part nothing is taken as known.
+            let as_of = entry.standing.head.min(world.history.head(c));
+            let before = (*before).min(as_of.seq.next());
             let range = match changes_since {
-                None => world.history.range(c, *after, *before, *newest, *limit),
+                None => parlour_ports::history::Range {
+                    as_of,
+                    ..world.history.range(c, *after, before, *newest, *limit)
+                },
                 Some(since) => {
-                    let as_of = world.history.head(c);
-                    let targets = world.history.changed(c, *since, *after, *before, *limit);
+                    let targets = world.history.changed(c, *since, *after, before, *limit);
                     more = targets.len() >= *limit;
                     let mut all = parlour_ports::history::Range {
                         as_of,

@@ -325,6 +325,7 @@ impl Client {
             return;
         };
         room.asking = None;
+        let end = stretch.as_of;
         let did = if let Ask::Changes { from, to, since } = asking.ask {
             let as_of = asking.as_of.map_or(stretch.as_of, |a| a.min(stretch.as_of));
             let (more, upto) = (stretch.more, stretch.to);
@@ -354,7 +355,7 @@ impl Client {
         room.answered(did.fruitful);
         if !did.fruitful {
             // Who is out is shown nothing behind their end, whatever head they were told.
-            room.denied |= room.is_out();
+            room.denied |= room.is_out_at(end);
             self.pause_room(id, None);
         }
         self.took(id, did, Via::Page, out);
