@@ -22,6 +22,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::frame::client::Send;
 use parlour_protocol::http::UserType;
 use parlour_protocol::kind::{self, HistoryRule, Shape, setting};
+use parlour_protocol::limits::Limits;
 use parlour_protocol::node::NodeId;
 use parlour_protocol::record::Create;
 use parlour_protocol::seq::Seq;
@@ -72,6 +73,13 @@ pub(crate) fn irc(ask: &Import) -> anyhow::Result<()> {
     let name = ask.conversation.as_str();
     if name.trim().is_empty() {
         bail!("--conversation is empty: give the channel a name, such as '#ubuntu'");
+    }
+    let bytes_max = Limits::default().name_bytes;
+    if name.len() as u64 > bytes_max {
+        bail!(
+            "--conversation has {} bytes; a channel's name has at most {bytes_max}",
+            name.len()
+        );
     }
     // Before the store: a wrong folder makes none.
     let folder = Folder::open(&ask.dir)?;
