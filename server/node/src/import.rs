@@ -40,7 +40,7 @@ const ACCOUNTS: usize = 256;
 /// Records that become one durable write: nobody waits for a single one of them.
 const BATCH: u64 = 2_048;
 /// How long the router may take to end.
-const END: Duration = Duration::from_secs(10);
+const END: Duration = Duration::from_secs(3);
 
 /// What is done about a line that cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -89,7 +89,8 @@ pub(crate) fn irc(ask: &Import) -> anyhow::Result<()> {
     let lines = look(&folder, &story, ask.on_error)?;
 
     telemetry::log(&Telemetry {
-        level: "warn".to_owned(),
+        // What matters of the rest, the command says itself.
+        level: "error".to_owned(),
         ..Telemetry::default()
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
