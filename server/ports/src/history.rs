@@ -1,6 +1,8 @@
 //! History: what the sequencer made, for ever, and how far it got.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

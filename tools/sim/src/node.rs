@@ -270,7 +270,8 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         FromConnection::Send(bytes) => {
             let stuck = held.stuck_until_ms.saturating_sub(now_ms);
             let len = bytes.len() as u64;
-            let after = world.arrival(link, true) + stuck;
+            // Once: what is sent behind it waits for the same end, and is not held up anew.
+            let after = world.arrival(link, true).max(stuck);
             if let Some(last) = world.arrivals.get_mut(&(link, true)) {
                 *last = now_ms + after;
             }
@@ -714,7 +715,12 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
                 .filter(|e| e.standing.shape == Shape::Channel)
                 .map(|e| {
                     let c = e.standing.conversation;
-                    (c, world.history.intervals(c, user), e.standing.history)
+                    session::InChannel {
+                        channel: c,
+                        as_of: e.standing.head.seq,
+                        history: e.standing.history,
+                        intervals: world.history.intervals(c, user),
+                    }
                 })
                 .collect();
             Input::Channels { user, channels }

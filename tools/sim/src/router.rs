@@ -94,6 +94,7 @@ pub fn assign(world: &mut World, partition: Partition, to: usize) {
             world.at(after, Event::Revoke(at, partition, term));
         }
     }
+    world.owners.insert(partition, to);
     world.tell(|| format!("partition {} is given to router {to}", partition.0));
     let config = Config {
         joined: !world.cluster,
@@ -349,11 +350,8 @@ pub fn effect(
                 if alive {
                     world.tell(|| format!("router {at} reads {from}, which is gone"));
                     world.routers[at].machines.remove(&partition);
-                    let owned = world
-                        .routers
-                        .iter()
-                        .any(|r| r.machines.contains_key(&partition));
-                    if !owned {
+                    // Unless it is a zombie, the partition is its own when it is back.
+                    if world.owners.get(&partition) == Some(&at) {
                         world.at(100, Event::Assign(partition, at));
                     }
                 }

@@ -152,6 +152,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Routers.
     pub routers: Vec<Router>,
+    /// Whose each partition is; others that run it are zombies.
+    pub owners: BTreeMap<Partition, usize>,
     /// Clients.
     pub clients: Vec<Client>,
     /// Conversations that users know of.
@@ -200,6 +202,7 @@ impl World {
             revoked: Vec::new(),
             nodes: Vec::new(),
             routers: Vec::new(),
+            owners: BTreeMap::new(),
             clients: Vec::new(),
             rooms: Vec::new(),
             late: 0,

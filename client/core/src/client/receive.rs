@@ -352,6 +352,8 @@ impl Client {
         };
         room.answered(did.fruitful);
         if !did.fruitful {
+            // Who is out is shown nothing behind their end, whatever head they were told.
+            room.denied |= room.is_out();
             self.pause_room(id, None);
         }
         self.took(id, did, Via::Page, out);

@@ -432,6 +432,9 @@ impl Connection {
     }
 
     fn given(&mut self, given: Given, out: &mut Vec<Output>) {
+        if self.phase != Phase::Live {
+            return self.given_early(given, out);
+        }
         match given {
             Given::Event(prepared) => self.event(&prepared, out),
             Given::Answer {
@@ -462,6 +465,32 @@ impl Connection {
             }
             Given::Presence(users) => self.outbound.presence(users),
             Given::Revoked => self.close(Code::REVOKED, out),
+        }
+    }
+
+    /// Nothing goes out before `welcome`. What the catch-up behind it reads anyway is dropped; of
+    /// events the heads wait, for an inbox may not hold them yet.
+    fn given_early(&mut self, given: Given, out: &mut Vec<Output>) {
+        match given {
+            Given::Event(prepared) => {
+                let row = &prepared.event;
+                let head = Head {
+                    seq: row.seq,
+                    n: row.carried.n,
+                };
+                if self.identity.as_ref().is_some_and(Identity::reads) {
+                    self.raised(row.conversation, head);
+                }
+            }
+            Given::Raised { conversation, head } => self.raised(conversation, head),
+            Given::Revoked => self.close(Code::REVOKED, out),
+            // Sends are tried again, marks and mail are read, presence and typing pass.
+            Given::Answer { .. }
+            | Given::Behind { .. }
+            | Given::Marked { .. }
+            | Given::Typing { .. }
+            | Given::Mail(_)
+            | Given::Presence(_) => {}
         }
     }
 
