@@ -39,11 +39,20 @@ fn told(line: &str) -> String {
         check::send(&step.send, step.sender, &Limits::default()).unwrap();
         let origin = step.send.origin.as_ref().unwrap();
         assert_eq!(origin.id, format!("{FILE}:1"));
-        assert_eq!(origin.time_ms % 86_400_000 / 60_000, if line.starts_with('[') { 61 } else { 0 });
+        assert_eq!(
+            origin.time_ms % 86_400_000 / 60_000,
+            if line.starts_with('[') { 61 } else { 0 }
+        );
         if let Some(condition) = step.only_if {
             write!(out, "if {}: ", is(condition)).unwrap();
         }
-        write!(out, "{} {}", who(step.sender), step.send.kind.as_deref().unwrap()).unwrap();
+        write!(
+            out,
+            "{} {}",
+            who(step.sender),
+            step.send.kind.as_deref().unwrap()
+        )
+        .unwrap();
         if let Some(named) = step.send.named.first() {
             write!(out, " {}", who(named.user)).unwrap();
         }

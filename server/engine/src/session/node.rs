@@ -427,12 +427,7 @@ impl Node {
         }
     }
 
-    fn channels_read(
-        &mut self,
-        user: UserId,
-        channels: Vec<InChannel>,
-        out: &mut Vec<Output>,
-    ) {
+    fn channels_read(&mut self, user: UserId, channels: Vec<InChannel>, out: &mut Vec<Output>) {
         if self.reading.remove(&user) == Some(true) {
             // Something came while it was read, which this may not show yet.
             return self.read_channels(user, out);
