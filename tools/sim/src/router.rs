@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parlour_engine::router::{Bounds, Config, Found, Input, Output, Partition as Machine};
 use parlour_ports::history::Cursor;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Partition, Position};
 
 use crate::calls::{Fate, fate};
@@ -363,6 +364,14 @@ pub fn effect(
             as_of,
             questions,
         } => {
+            let as_of = if planted(Mutant::AsOfIgnored) {
+                Position {
+                    generation: parlour_protocol::position::Generation(u64::MAX),
+                    ..as_of
+                }
+            } else {
+                as_of
+            };
             let facts = questions
                 .iter()
                 .map(|q| world.history.fact(as_of, q))
@@ -371,7 +380,11 @@ pub fn effect(
         }
         Output::Store { call, rows } => {
             // What a dead router sent is on its way all the same, between processes.
-            if alive || world.cluster {
+            if planted(Mutant::AnsweredBeforeSync) && !world.cluster {
+                // It is there in a while, if the process lives so long.
+                let life = world.generation();
+                world.at(300, Event::Unsynced(life, rows));
+            } else if alive || world.cluster {
                 world.write(&rows);
             }
             Input::Stored { call }

@@ -4,6 +4,7 @@ use parlour_protocol::error::{Action, Code};
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::kind::{self, Class};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::Head;
 
 use super::{About, Client};
@@ -195,7 +196,7 @@ impl Client {
             id: row.id,
             how: how.clone(),
         };
-        if matches!(how, Ended::Refused { .. }) {
+        if matches!(how, Ended::Refused { .. }) && !planted(Mutant::RefusalUnkept) {
             // A gateway may have refused it without a word to the log. Told before it is kept, a
             // crash would bring it back, and a second try might be taken: two outcomes.
             let kept = self.next_ticket();

@@ -23,6 +23,7 @@ use parlour_protocol::frame::{Client, Ref, Server, client, server};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
 use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::limits::Limits;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Answer, Signal};
 use parlour_protocol::record::Record;
 use parlour_protocol::seq::Head;
@@ -432,7 +433,7 @@ impl Connection {
     }
 
     fn given(&mut self, given: Given, out: &mut Vec<Output>) {
-        if self.phase != Phase::Live {
+        if self.phase != Phase::Live && !planted(Mutant::TooEarly) {
             return self.given_early(given, out);
         }
         match given {
@@ -513,7 +514,11 @@ impl Connection {
         let reads = self.identity.as_ref().is_some_and(Identity::reads);
         let held_back = self.catch_up.is_some() || self.outbound.is_half_full(&self.config.limits);
         let known = self.known(row.conversation);
-        if !reads || row.seq <= known.given.seq {
+        if !reads || (row.seq <= known.given.seq && !planted(Mutant::GivenTwice)) {
+            return;
+        }
+        if held_back && planted(Mutant::OverflowSilent) {
+            known.told = known.told.max(head);
             return;
         }
         if held_back {
