@@ -113,6 +113,7 @@ pub(crate) fn irc(ask: &Import) -> anyhow::Result<()> {
             members: HashMap::new(),
             count: Count::default(),
             fresh: false,
+            closed: None,
             node: node.clone(),
         };
         let done = run
@@ -157,7 +158,7 @@ struct Tag {
 /// What was counted, in lines but for `rows`.
 #[derive(Default)]
 struct Count {
-    files: usize,
+    files: u64,
     rows: u64,
     told: BTreeMap<&'static str, u64>,
     there: u64,
@@ -178,6 +179,8 @@ struct Run {
     count: Count,
     /// The channel was made by this run: nothing of it was there before.
     fresh: bool,
+    /// Why the channel would refuse what is new.
+    closed: Option<&'static str>,
     node: Arc<Node>,
 }
 
@@ -193,7 +196,7 @@ impl Run {
         let done = self.feed_all(folder, story, name, conversation).await;
         self.progress.end();
         done?;
-        self.count.files = folder.len();
+        self.count.files = folder.len() as u64;
         self.tell(name, conversation, data);
         Ok(())
     }
@@ -265,6 +268,7 @@ impl Run {
             }
         }
         self.members.insert(self.importer, true);
+        self.closed = self.feed.closed(self.importer).await?;
         Ok(())
     }
 
@@ -367,6 +371,13 @@ impl Run {
             self.progress.line();
             return Ok(());
         }
+        if let Some(why) = self.closed {
+            // What it refused would stay refused for ever.
+            bail!(
+                "{file}:{line} is new, and the channel does not take it: {why}. Change that, run \
+                 it again, and change it back; nothing was added"
+            );
+        }
         for (at, step) in steps.into_iter().enumerate().skip(from) {
             if let Some((user, needed)) = step.only_if
                 && self.is_member(user).await? != needed
@@ -445,11 +456,7 @@ impl Run {
     fn tell(&self, name: &str, conversation: ConversationId, data: &Path) {
         let count = &self.count;
         let (took, rate) = self.progress.rate();
-        let told: Vec<String> = count
-            .told
-            .iter()
-            .map(|(what, n)| format!("{n} {what}"))
-            .collect();
+        let told: Vec<String> = count.told.iter().map(|(what, n)| many(*n, what)).collect();
         let told = if told.is_empty() {
             "nothing".to_owned()
         } else {
@@ -460,22 +467,31 @@ impl Run {
             data.display()
         );
         println!(
-            "{} lines of {} files: {told} added; {} lines were there already, {} left out, {} refused",
-            self.progress.of(),
-            count.files,
-            count.there,
+            "{} of {}: {told} added; {} there already, {} left out, {} refused",
+            many(self.progress.of(), "lines"),
+            many(count.files, "files"),
+            many(count.there, "lines"),
             count.skipped,
             count.refused
         );
         println!(
-            "{} rows added in {:.1} s, {rate} rows/s",
-            count.rows,
+            "{} added in {:.1} s, {rate} rows/s",
+            many(count.rows, "rows"),
             took.as_secs_f64()
         );
         if count.rows == 0 {
             println!("Nothing was added.");
         }
     }
+}
+
+/// So many of these, whose word is in the plural.
+fn many(n: u64, what: &str) -> String {
+    let what = match n {
+        1 => what.strip_suffix('s').unwrap_or(what),
+        _ => what,
+    };
+    format!("{n} {what}")
 }
 
 /// A send of the importer's own: the same at every run, and harmless if it is there already.

@@ -15,13 +15,14 @@ use std::time::Duration;
 
 use parlour_engine::gateway::admit::{Identity, Judged, Refusal, Submission, judge};
 use parlour_engine::gateway::need::{Admit, Entry};
+use parlour_engine::log::accept::setting_key;
 use parlour_ports::accounts::{Accounts, Made, User};
 use parlour_protocol::error::Code;
 use parlour_protocol::fact::{Fact, Question};
 use parlour_protocol::frame::client::Send;
 use parlour_protocol::http::{Scope, UserType};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
-use parlour_protocol::kind::{HistoryRule, Role, Shape};
+use parlour_protocol::kind::{self, HistoryRule, Role, Shape, setting};
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::RULES;
 use parlour_protocol::row::{Edge, Interval, Outcome, Standing};
@@ -223,6 +224,39 @@ impl<T> Feed<T> {
             .entry(user, self.conversation)
             .await?;
         Ok(entry.is_some_and(|e| e.member.is_some_and(|m| m.until.is_none())))
+    }
+
+    /// Why the conversation would refuse members' joins and words, or what this user does as its
+    /// owner, as it stands by what is durable; none if it would not.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub async fn closed(&self, owner: UserId) -> Result<Option<&'static str>, Error> {
+        let settings = self.node.ports.history.settings(self.conversation).await?;
+        let value = |key| {
+            let key = setting_key(kind::SETTING, Some(key));
+            let found = settings.iter().find(|s| s.key == key);
+            found.and_then(|s| s.value.as_deref())
+        };
+        if value(setting::JOIN) != Some(setting::OPEN) {
+            return Ok(Some("it is not open: its setting `join` is not `open`"));
+        }
+        if value(setting::POST) == Some(setting::ADMINS) {
+            return Ok(Some(
+                "only administrators may write: its setting `post` is `admins`",
+            ));
+        }
+        let entry = self
+            .node
+            .ports
+            .roster
+            .entry(owner, self.conversation)
+            .await?;
+        let member = entry.and_then(|e| e.member).filter(|m| m.until.is_none());
+        if member.is_none_or(|m| m.role != Role::Owner) {
+            return Ok(Some("the account that imports is not its owner any more"));
+        }
+        Ok(None)
     }
 
     /// Waits for news of the router.

@@ -136,6 +136,12 @@ async fn told(http: &Http, events: &[Event]) -> Vec<Told> {
         .collect()
 }
 
+/// What came of the logs, without what was done here.
+fn imported(mut events: Vec<Event>) -> Vec<Event> {
+    events.retain(|e| e.origin.is_some());
+    events
+}
+
 /// A node on a data folder in which `ada` has signed up: her name is taken.
 async fn with_ada() -> (Node, LoggedIn) {
     let mut node = Node::start();
@@ -217,7 +223,7 @@ async fn killed_at_any_moment_and_run_again_everything_is_there_once_and_in_orde
         assert!(again.contains("Nothing was added."), "{again}");
         let there = logs.lines - logs.wrong.len() as u64;
         assert!(
-            again.contains(&format!("{there} lines were there already")),
+            again.contains(&format!("{there} lines there already")),
             "{again}"
         );
         assert!(
@@ -377,6 +383,65 @@ async fn a_name_that_is_taken_is_left_to_its_holder() {
     assert!(profile.name.starts_with("ada~"), "{}", profile.name);
 }
 
+#[tokio::test]
+async fn a_channel_that_was_closed_since_takes_nothing_new_and_refuses_nothing_for_ever() {
+    let mut node = Node::start();
+    node.kill();
+    let dir = tempfile::tempdir().unwrap();
+    let mut logs = Logs::new();
+    logs.file("2004-11-15.log", 12_737, 600);
+    logs.join("eve");
+    logs.message("eve", "before");
+    logs.write(dir.path());
+    let (code, said) = run(&mut import(dir.path(), &node.data()));
+    assert_eq!(code, Some(0), "{said}");
+    let conversation = conversation(&said);
+    let path = format!("/v1/conversations/{conversation}/messages");
+    node.restart();
+    let made = node.bulk(&["irc-import".to_owned()], 1).await;
+    let token = made.devices[0].token.clone().unwrap();
+    for (key, closed, open) in [("join", "invited", "open"), ("post", "admins", "everyone")] {
+        let set = async |node: &Node, value: &str| {
+            let mut set = plain("");
+            set.kind = Some("setting".to_owned());
+            set.conversation = Some(conversation);
+            set.key = Some(key.to_owned());
+            set.value = Some(value.to_owned());
+            let owner = node.http().with(&token.0);
+            let _: Placed = owner.post(&path, &set).await.ok();
+        };
+        set(&node, closed).await;
+        node.kill();
+        let (code, said) = run(&mut import(dir.path(), &node.data()));
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("Nothing was added."), "{said}");
+
+        logs.join("mallory");
+        logs.message("mallory", "after");
+        logs.write(dir.path());
+        let (code, said) = run(&mut import(dir.path(), &node.data()));
+        assert_eq!(code, Some(1), "{said}");
+        let new = format!("2004-11-15.log:{} is new", logs.lines - 1);
+        for word in [&new, &format!("`{key}`"), "nothing was added"] {
+            assert!(said.contains(word), "{word} is missing in: {said}");
+        }
+
+        node.restart();
+        set(&node, open).await;
+        node.kill();
+        let (code, said) = run(&mut import(dir.path(), &node.data()));
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("1 join, 1 message added"), "{said}");
+        node.restart();
+    }
+    node.kill();
+    verified(&node.data());
+    node.restart();
+    let owner = node.http().with(&token.0);
+    let found = told(&owner, &imported(read(&owner, conversation).await)).await;
+    same(&found, &logs.told);
+}
+
 #[test]
 fn a_line_that_cannot_be_taken_is_told_and_left_out_or_stops_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -501,6 +566,6 @@ fn an_empty_file_is_a_day_on_which_nothing_was_said() {
     std::fs::write(dir.path().join("2004-11-15.log"), "").unwrap();
     let (code, said) = run(&mut import(dir.path(), &data));
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("0 lines of 1 files"), "{said}");
+    assert!(said.contains("0 lines of 1 file:"), "{said}");
     verified(&data);
 }
