@@ -49,7 +49,7 @@ mutants! {
     NonMembersAct: "D7", "membership is looked at by the gateway alone";
     RemovedStay: "D7", "a removal ends no membership";
     SentBeforeDurable: "D6", "senders are answered before their rows are durable";
-    BatchesPass: "D6", "a batch is told before the one before it";
+    BatchesPass: "D6", "a batch is told and done with before the one before it is durable";
     ProgressFirst: "D16", "progress is made durable before the rows";
     NoRaise: "D16", "heads are durable, and nobody is told of them";
     LocatedOnce: "D16", "sessions are located before the heads are durable, and not again";

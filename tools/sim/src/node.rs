@@ -662,7 +662,13 @@ fn from_session(world: &mut World, at: usize, output: Output) {
         }
         call => {
             let (effect_ms, answer_ms) = if world.cluster {
-                (world.dice.between(0, 20), world.dice.between(0, 20))
+                // A store that is slow now and then, on either way.
+                let slow = if world.breaking { 8 } else { 0 };
+                let way = |dice: &mut crate::dice::Dice| {
+                    let most = if dice.percent(slow) { 1_500 } else { 20 };
+                    dice.between(0, most)
+                };
+                (way(&mut world.dice), way(&mut world.dice))
             } else {
                 (0, 0)
             };

@@ -204,7 +204,15 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
         Output::Release { rules } => world.breach(format!("unknown rules {rules}")),
         Output::Read { .. } => effect(world, at, life, partition, output, 0),
         call => {
-            let fate = fate(&mut world.dice, world.breaking);
+            let fate = match &call {
+                // Between nodes more is lost, and it shows late.
+                Output::Raise { .. } if world.breaking && world.dice.percent(15) => {
+                    Fate::Vanished {
+                        answer_ms: world.dice.between(100, 2_500),
+                    }
+                }
+                _ => fate(&mut world.dice, world.breaking),
+            };
             dispatch(world, at, life, partition, call, fate);
         }
     }
