@@ -35,6 +35,12 @@ pub enum Fate {
 
 /// Rolls a call's fate. Without faults everything is fine, and quick.
 pub fn fate(dice: &mut Dice, faults: bool) -> Fate {
+    if dice.is_still() {
+        return Fate::Fine {
+            effect_ms: 1,
+            answer_ms: 1,
+        };
+    }
     let quick = dice.between(0, 4);
     if !faults || dice.percent(90) {
         return Fate::Fine {

@@ -109,7 +109,10 @@ pub struct Client {
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
     invoked: BTreeSet<MessageId>,
+    ended: BTreeMap<MessageId, Ended>,
     heard: Heard,
+    /// Which events its program asks for.
+    pub fetch: Fetch,
 }
 
 impl Client {
@@ -130,7 +133,9 @@ impl Client {
             connection: None,
             tick_ms: None,
             invoked: BTreeSet::new(),
+            ended: BTreeMap::new(),
             heard: Heard::default(),
+            fetch: Fetch::Everything,
         }
     }
 
@@ -170,6 +175,12 @@ impl Client {
     #[must_use]
     pub fn core(&self) -> Option<&Core> {
         self.core.as_ref()
+    }
+
+    /// How a request of its user ended, if its program told so.
+    #[must_use]
+    pub fn ended(&self, id: MessageId) -> Option<&Ended> {
+        self.ended.get(&id)
     }
 
     /// The link that it has, and to which node.
@@ -322,7 +333,7 @@ fn begin(world: &mut World, at: usize) {
     };
     let token = Token(at.to_string());
     let mut settings = Settings::new(client.user, client.device, token);
-    settings.fetch = Fetch::Everything;
+    settings.fetch = client.fetch;
     settings.answer_ms = 4_000;
     settings.backoff_ms_min = 50;
     settings.backoff_ms_max = 2_000;
@@ -475,7 +486,8 @@ fn connect(world: &mut World, at: usize) {
     let now_ms = world.now_ms;
     let link = world.id();
     let count = world.nodes.len() as u64;
-    let node = usize::try_from(world.dice.below(count)).unwrap_or(0);
+    let any = usize::try_from(world.dice.below(count)).unwrap_or(0);
+    let node = world.script.as_ref().map_or(any, |s| s.door(at));
     let up = world
         .nodes
         .get(node)
@@ -593,6 +605,9 @@ fn note(world: &mut World, at: usize, update: Update) {
         } => {
             // The worst moment to die: a person saw how it ended.
             let life = client.life;
+            if let Some(client) = world.clients.get_mut(at) {
+                client.ended.insert(id, how.clone());
+            }
             if world.breaking && world.dice.percent(2) {
                 world.at(0, Event::Client(at, life, ToClient::Die));
             }

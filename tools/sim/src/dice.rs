@@ -2,19 +2,41 @@
 
 /// A stream of numbers from a seed.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice {
+    state: u64,
+    still: bool,
+}
 
 impl Dice {
     /// Dice of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ 0x9e37_79b9_7f4a_7c15)
+        Self {
+            state: seed.wrapping_mul(0xff51_afd7_ed55_8ccd) ^ 0x9e37_79b9_7f4a_7c15,
+            still: false,
+        }
+    }
+
+    /// Dice that always fall on the lowest number, and give bytes all the same: ids differ, and
+    /// nothing is left to chance.
+    #[must_use]
+    pub fn still() -> Self {
+        Self {
+            still: true,
+            ..Self::new(0)
+        }
+    }
+
+    /// Whether they always fall on the lowest number.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        self.still
     }
 
     /// The next number.
     pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
@@ -22,6 +44,9 @@ impl Dice {
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
+        if self.still {
+            return 0;
+        }
         self.roll() % bound.max(1)
     }
 
@@ -30,9 +55,9 @@ impl Dice {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True `n` times in a hundred.
+    /// True `n` times in a hundred; of still dice never.
     pub fn percent(&mut self, n: u64) -> bool {
-        self.below(100) < n
+        !self.still && self.below(100) < n
     }
 
     /// One of these; none of none.

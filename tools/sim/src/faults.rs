@@ -181,19 +181,21 @@ pub fn happen(world: &mut World, fault: Fault) {
         Fault::Revoke => {
             let at = any(&mut world.dice, world.clients.len());
             // Of a user with two devices, the second.
-            if let Some((device, true)) = world
+            let second = world
                 .clients
                 .get(at)
-                .map(|c| (c.device, c.device.as_bytes()[15] == 2 && !c.revoked))
-                && world.dice.percent(50)
-            {
-                let number = world.revoked.len() as u64 + 1;
-                world.revoked.push((number, device));
-                if let Some(c) = world.clients.get_mut(at) {
-                    c.revoked = true;
-                }
+                .is_some_and(|c| c.device.as_bytes()[15] == 2 && !c.revoked);
+            if second && world.dice.percent(50) {
+                revoke(world, at);
             }
         }
+    }
+}
+
+/// A client's device is signed out, for ever.
+pub fn revoke(world: &mut World, at: usize) {
+    if let Some(client) = world.clients.get_mut(at) {
+        client.revoked = world.accounts.revoke(client.user, client.device);
     }
 }
 
@@ -212,7 +214,7 @@ pub fn router_dies(world: &mut World, at: usize) {
 
 /// One machine dies: gateway, router, log and sessions at once. The store stays; a new generation
 /// begins.
-fn process_dies(world: &mut World, down_ms: u64) {
+pub fn process_dies(world: &mut World, down_ms: u64) {
     node::crash(world, 0, down_ms);
     if let Some(router) = world.routers.get_mut(0) {
         router.crash();

@@ -33,23 +33,7 @@ pub struct Outcome {
 /// Judges a world that has come to rest.
 #[must_use]
 pub fn judge(mut world: World) -> Outcome {
-    for at in 0..world.clients.len() {
-        let ops = world
-            .clients
-            .get(at)
-            .map(client::timelines)
-            .unwrap_or_default();
-        ops.iter().for_each(|op| world.record(op));
-        unknown(&mut world, at);
-    }
-    let mut all = core::mem::take(&mut world.called);
-    all.extend(world.history.conversations());
-    for conversation in all {
-        read(&mut world, conversation);
-    }
-    replay(&mut world);
-    crate::folds::judge(&mut world);
-    revoked(&mut world);
+    look(&mut world);
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in format!("{:?}{:?}", world.history, world.figures).bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -64,6 +48,27 @@ pub fn judge(mut world: World) -> Outcome {
         trace: world.trace.unwrap_or_default(),
         hash,
     }
+}
+
+/// Reads everything back, and tells the record of it.
+pub(crate) fn look(world: &mut World) {
+    for at in 0..world.clients.len() {
+        let ops = world
+            .clients
+            .get(at)
+            .map(client::timelines)
+            .unwrap_or_default();
+        ops.iter().for_each(|op| world.record(op));
+        unknown(world, at);
+    }
+    let mut all = core::mem::take(&mut world.called);
+    all.extend(world.history.conversations());
+    for conversation in all {
+        read(world, conversation);
+    }
+    replay(world);
+    crate::folds::judge(world);
+    revoked(world);
 }
 
 /// Invariant 28: a device that was revoked is not connected any more.

@@ -7,7 +7,7 @@
 //!
 //! [`world`] holds everything and runs the queue; [`client`], [`node`] and [`router`] execute what
 //! machines put out; [`calls`] is how calls go wrong; [`faults`] breaks things; [`work`] is what
-//! users do; [`wire`] judges each frame, [`folds`] what devices show, and [`judge`] says whether
+//! users do; [`script`] forces one interleaving instead of rolling dice; [`wire`] judges each frame, [`folds`] what devices show, and [`judge`] says whether
 //! it all held. With the feature `mutants`, bugs are planted to see
 //! that it would not have.
 
@@ -21,6 +21,7 @@ pub mod judge;
 pub mod mutants;
 pub mod node;
 pub mod router;
+pub mod script;
 pub mod wire;
 pub mod work;
 pub mod world;

@@ -9,7 +9,6 @@ use parlour_engine::gateway::{Connection, Input as ToConnection, Output as FromC
 use parlour_engine::session::{self, Input, Output};
 use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
-use parlour_protocol::http::Scope;
 use parlour_protocol::id::{ConversationId, SessionId, UserId};
 use parlour_protocol::kind::{self, Shape, setting};
 use parlour_protocol::limits::Limits;
@@ -18,6 +17,7 @@ use parlour_protocol::position::Partition;
 use parlour_protocol::seq::Seq;
 
 use crate::calls::{Fate, fate};
+use crate::script::Call;
 use crate::world::{Event, LEASE_MS, PARTITIONS, ToClient, ToNode, World};
 
 /// One gateway node's process.
@@ -289,21 +289,14 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         }
         FromConnection::Close(code) => close(world, at, session, code),
         FromConnection::Verify { token, .. } => {
-            let found = token
-                .0
-                .parse::<usize>()
-                .ok()
-                .and_then(|n| world.clients.get(n))
-                .map(|c| (c.user, c.device));
-            let result = match found {
-                Some((_, device)) if world.revoked.iter().any(|(_, d)| *d == device) => {
-                    Err(Code::REVOKED)
-                }
-                Some((user, device)) => Ok(Identity {
-                    user,
-                    device,
-                    scopes: vec![Scope::Full],
+            let result = match world.accounts.verify(hash_of(&token.0)) {
+                Some(row) => Ok(Identity {
+                    user: row.user,
+                    device: row.device,
+                    scopes: row.scopes,
                 }),
+                // The row is gone, and so is why: the world knows whose it was.
+                None if token.0.parse::<usize>().is_ok() => Err(Code::REVOKED),
                 None => Err(Code::BAD_TOKEN),
             };
             let input = ToConnection::Verified(result);
@@ -322,29 +315,39 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
                 },
             );
         }
-        FromConnection::Ask { ask, need } => match fate(&mut world.dice, world.breaking) {
-            Fate::Fine {
-                effect_ms,
-                answer_ms,
-            } => {
-                let call = Event::NodeCall(at, life, session, ask, Box::new(need), answer_ms);
-                world.at(effect_ms, call);
-            }
-            Fate::Refused { answer_ms } | Fate::Vanished { answer_ms } => {
-                refuse(world, at, life, session, ask, answer_ms);
-            }
-            Fate::Lost { answer_ms, .. } => {
-                if let Need::StoreMarks { marks } = &need {
-                    let user = world.clients.get(client).map(|c| c.user);
-                    for (conversation, mark) in marks {
-                        world
-                            .roster
-                            .mark(user.unwrap_or_default(), *conversation, *mark);
-                    }
+        FromConnection::Ask { ask, need } => {
+            let call = Call::Need {
+                client,
+                need: &need,
+            };
+            let (fate, hold) = match world.turn(&call) {
+                Some(turn) => turn,
+                None => (fate(&mut world.dice, world.breaking), None),
+            };
+            match fate {
+                Fate::Fine {
+                    effect_ms,
+                    answer_ms,
+                } => {
+                    let call = Event::NodeCall(at, life, session, ask, Box::new(need), answer_ms);
+                    world.effect(hold, effect_ms, call);
                 }
-                refuse(world, at, life, session, ask, answer_ms);
+                Fate::Refused { answer_ms } | Fate::Vanished { answer_ms } => {
+                    refuse(world, at, life, session, ask, answer_ms);
+                }
+                Fate::Lost { answer_ms, .. } => {
+                    if let Need::StoreMarks { marks } = &need {
+                        let user = world.clients.get(client).map(|c| c.user);
+                        for (conversation, mark) in marks {
+                            world
+                                .roster
+                                .mark(user.unwrap_or_default(), *conversation, *mark);
+                        }
+                    }
+                    refuse(world, at, life, session, ask, answer_ms);
+                }
             }
-        },
+        }
         FromConnection::Append {
             ask,
             conversation,
@@ -356,12 +359,19 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
                 ToNode::Connection(session, Box::new(input))
             };
             // On one machine the log is a queue in the same process: an append is there at once.
-            let fate = if world.cluster {
-                fate(&mut world.dice, world.breaking)
-            } else {
-                Fate::Fine {
-                    effect_ms: 0,
-                    answer_ms: 0,
+            let call = Call::Append {
+                client,
+                record: &record,
+            };
+            let (fate, hold) = match world.turn(&call) {
+                Some(turn) => turn,
+                None if world.cluster => (fate(&mut world.dice, world.breaking), None),
+                None => {
+                    let at_once = Fate::Fine {
+                        effect_ms: 0,
+                        answer_ms: 0,
+                    };
+                    (at_once, None)
                 }
             };
             let generation = (!world.cluster).then(|| world.generation());
@@ -371,8 +381,10 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
                     answer_ms,
                 } => {
                     world.late += 1;
-                    world.at(effect_ms, Event::Record(partition, record, generation));
-                    world.at(effect_ms + answer_ms, Event::Node(at, life, answer(Ok(()))));
+                    let record = Event::Record(partition, record, generation);
+                    world.effect(hold, effect_ms, record);
+                    let answer = Event::Node(at, life, answer(Ok(())));
+                    world.effect(hold, effect_ms + answer_ms, answer);
                 }
                 Fate::Refused { answer_ms } => {
                     let done = Err(Some(Code::UNAVAILABLE));
@@ -387,7 +399,8 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
                     ..
                 } => {
                     world.late += 1;
-                    world.at(effect_ms, Event::Record(partition, record, generation));
+                    let record = Event::Record(partition, record, generation);
+                    world.effect(hold, effect_ms, record);
                     world.at(answer_ms, Event::Node(at, life, answer(Err(None))));
                 }
             }
@@ -667,6 +680,10 @@ fn from_session(world: &mut World, at: usize, output: Output) {
             }
         }
         call => {
+            let turn = world.turn(&Call::Node {
+                node: at,
+                output: &call,
+            });
             let (effect_ms, answer_ms) = if world.cluster {
                 // A store that is slow now and then, on either way.
                 let slow = if world.breaking { 8 } else { 0 };
@@ -678,12 +695,46 @@ fn from_session(world: &mut World, at: usize, output: Output) {
             } else {
                 (0, 0)
             };
-            world.at(
-                effect_ms,
-                Event::SessionCall(at, life, Box::new(call), answer_ms),
-            );
+            match turn {
+                None => world.at(
+                    effect_ms,
+                    Event::SessionCall(at, life, Box::new(call), answer_ms),
+                ),
+                Some((
+                    Fate::Fine {
+                        effect_ms,
+                        answer_ms,
+                    },
+                    hold,
+                )) => world.effect(
+                    hold,
+                    effect_ms,
+                    Event::SessionCall(at, life, Box::new(call), answer_ms),
+                ),
+                // Nothing comes of it, and the machine hears so where it can.
+                Some(_) => {
+                    let failed = match call {
+                        Output::Lease { .. } => Input::LeaseFailed,
+                        Output::Register(location) => Input::Registered {
+                            session: location.session,
+                            ok: false,
+                        },
+                        Output::ReadChannels { user } => Input::ChannelsFailed { user },
+                        _ => return,
+                    };
+                    world.at(1, Event::Node(at, life, ToNode::Session(Box::new(failed))));
+                }
+            }
         }
     }
+}
+
+/// What a token's row is found by.
+#[must_use]
+pub fn hash_of(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.iter_mut().zip(token.bytes()).for_each(|(h, b)| *h = b);
+    hash
 }
 
 /// A call of a node's machine takes effect now.
@@ -738,14 +789,9 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
             Input::Channels { user, channels }
         }
         Output::ReadPresence(users) => Input::Presence(world.sessions.presence(&users, now_ms)),
-        Output::ReadRevoked { after } => Input::Revocations(
-            world
-                .revoked
-                .iter()
-                .filter(|(n, _)| *n > after)
-                .copied()
-                .collect(),
-        ),
+        Output::ReadRevoked { after } => {
+            Input::Revocations(world.accounts.revoked(after, usize::MAX))
+        }
         _ => return,
     };
     world.at(

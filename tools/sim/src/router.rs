@@ -8,6 +8,7 @@ use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Partition, Position};
 
 use crate::calls::{Fate, fate};
+use crate::script::{Call, Hold};
 use crate::world::{Event, ToNode, World};
 
 /// One router's process.
@@ -178,7 +179,7 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
             world.relay(node, signals);
         }
         Output::Done { up_to } => {
-            let retained = world.cluster && world.dice.percent(70);
+            let retained = world.cluster && (world.dice.percent(70) || world.dice.is_still());
             if !retained {
                 world.log.expire(up_to.next());
             }
@@ -199,11 +200,18 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
             }
         }
         Output::Stop { remedy } => {
-            world.breach(format!("partition {} stopped: {remedy}", partition.0));
+            world.stopped(partition, remedy);
         }
         Output::Release { rules } => world.breach(format!("unknown rules {rules}")),
         Output::Read { .. } => effect(world, at, life, partition, output, 0),
         call => {
+            let turn = world.turn(&Call::Router {
+                router: at,
+                output: &call,
+            });
+            if let Some((fate, hold)) = turn {
+                return dispatch(world, at, life, partition, call, fate, hold);
+            }
             let fate = match &call {
                 // Between nodes more is lost, and it shows late.
                 Output::Raise { .. } if world.breaking && world.dice.percent(15) => {
@@ -218,7 +226,7 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
                 },
                 _ => fate(&mut world.dice, world.breaking),
             };
-            dispatch(world, at, life, partition, call, fate);
+            dispatch(world, at, life, partition, call, fate, None);
         }
     }
 }
@@ -230,6 +238,7 @@ fn dispatch(
     partition: Partition,
     output: Output,
     fate: Fate,
+    hold: Option<Hold>,
 ) {
     let Some(call) = call_of(&output) else { return };
     let failed = |after| {
@@ -244,7 +253,8 @@ fn dispatch(
             answer_ms,
         } => {
             let output = Box::new(output);
-            world.at(
+            world.effect(
+                hold,
                 effect_ms,
                 Event::RouterCall(at, life, partition, output, answer_ms),
             );
@@ -278,11 +288,11 @@ fn dispatch(
                         rows = part;
                     }
                     world.late += 1;
-                    world.at(effect_ms, Event::Rows(rows));
+                    world.effect(hold, effect_ms, Event::Rows(rows));
                 }
                 Output::Apply { changes, .. } => {
                     world.late += 1;
-                    world.at(effect_ms, Event::Changes(changes));
+                    world.effect(hold, effect_ms, Event::Changes(changes));
                 }
                 Output::Raise { node, signals, .. } => {
                     // The node has it, and its word is lost.

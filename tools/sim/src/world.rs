@@ -5,20 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use parlour_checker::{Checker, Op};
 use parlour_client_core as core;
 use parlour_engine::{gateway, router as engine_router, session};
-use parlour_ports::{history, log, roster, sessions};
+use parlour_ports::{accounts, history, log, roster, sessions};
 use parlour_protocol::frame::Client as Frame;
+use parlour_protocol::http::Scope;
 use parlour_protocol::id::{ConversationId, DeviceId, SessionId, StoreId, UserId};
 use parlour_protocol::node::Signal;
 use parlour_protocol::position::{Generation, Partition};
 use parlour_protocol::record::Record;
 use parlour_protocol::row::Row;
 
+use crate::calls::Fate;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::faults::Fault;
 use crate::judge::Outcome;
 use crate::node::Node;
 use crate::router::Router;
+use crate::script::{Call, Script};
 
 /// Partitions of the log.
 pub const PARTITIONS: u16 = 3;
@@ -27,7 +30,7 @@ pub const LEASE_MS: u64 = 3_000;
 /// How long users work, in milliseconds of the world.
 const WORK_MS: u64 = 30_000;
 /// How long things may take to settle once nothing breaks any more.
-const SETTLE_MS: u64 = 240_000;
+pub(crate) const SETTLE_MS: u64 = 240_000;
 /// Where the world's clock begins, so that no time is zero.
 pub const BEGIN_MS: u64 = 1_700_000_000_000;
 
@@ -150,8 +153,8 @@ pub struct World {
     pub sessions: sessions::memory::State,
     /// Whether the session store answers.
     pub sessions_up: bool,
-    /// Revocations.
-    pub revoked: Vec<(u64, DeviceId)>,
+    /// Devices, their tokens, and the list of those that were revoked.
+    pub accounts: accounts::memory::State,
     /// Gateway nodes.
     pub nodes: Vec<Node>,
     /// Routers.
@@ -176,7 +179,9 @@ pub struct World {
     pub figures: Figures,
     /// The story, if it is told.
     pub trace: Option<Vec<String>>,
-    queue: BTreeMap<(u64, u64), Event>,
+    /// What a script says of the calls to come; a world by seed has none.
+    pub script: Option<Script>,
+    pub(crate) queue: BTreeMap<(u64, u64), Event>,
     ties: u64,
     ids: u64,
     /// Links whose two ends hear each other.
@@ -191,8 +196,24 @@ impl World {
     pub fn new(seed: u64, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let cluster = dice.percent(65);
+        let mut world = Self::empty(seed, dice, cluster, trace);
+        world.machines();
+        let users = world.dice.between(3, 4);
+        for user in 0..users {
+            let devices = world.dice.between(1, 2);
+            for device in 0..devices {
+                world.person(user, device);
+            }
+        }
+        world.at(200, Event::Work);
+        crate::faults::plan(&mut world, WORK_MS);
+        world
+    }
+
+    /// A world without anyone and anything in it.
+    pub(crate) fn empty(seed: u64, dice: Dice, cluster: bool, trace: bool) -> Self {
         let log = log::memory::State::new(PARTITIONS, Generation(1));
-        let mut world = Self {
+        Self {
             seed,
             now_ms: BEGIN_MS,
             cluster,
@@ -205,7 +226,7 @@ impl World {
             roster: roster::memory::State::default(),
             sessions: sessions::memory::State::default(),
             sessions_up: true,
-            revoked: Vec::new(),
+            accounts: accounts::memory::State::default(),
             nodes: Vec::new(),
             routers: Vec::new(),
             relay_cut: BTreeMap::new(),
@@ -218,18 +239,18 @@ impl World {
             breaches: Vec::new(),
             figures: Figures::default(),
             trace: trace.then(Vec::new),
+            script: None,
             queue: BTreeMap::new(),
             ties: 0,
             ids: 0,
             links: BTreeSet::new(),
             arrivals: BTreeMap::new(),
             dice,
-        };
-        world.populate();
-        world
+        }
     }
 
-    fn populate(&mut self) {
+    /// Its nodes and routers begin.
+    pub(crate) fn machines(&mut self) {
         let (nodes, routers) = if self.cluster { (2, 2) } else { (1, 1) };
         for at in 0..nodes {
             self.nodes.push(Node::new(at));
@@ -242,23 +263,30 @@ impl World {
             let router = usize::from(partition) % routers;
             self.at(0, Event::Assign(Partition(partition), router));
         }
-        let users = self.dice.between(3, 4);
-        for user in 0..users {
-            let devices = self.dice.between(1, 2);
-            for device in 0..devices {
-                let at = self.clients.len();
-                let user_id = UserId::from_bytes([u8::try_from(user).unwrap_or(0) + 1; 16]);
-                let mut bytes = [u8::try_from(user).unwrap_or(0) + 1; 16];
-                bytes[15] = u8::try_from(device).unwrap_or(0) + 1;
-                bytes[0] = 0xd0;
-                self.clients
-                    .push(Client::new(user_id, DeviceId::from_bytes(bytes)));
-                let delay_ms = self.dice.between(0, 50);
-                self.at(delay_ms, Event::Client(at, 0, ToClient::Begin));
-            }
-        }
-        self.at(200, Event::Work);
-        crate::faults::plan(self, WORK_MS);
+    }
+
+    /// A device of a user logs in at the first node, and its program begins soon.
+    pub(crate) fn person(&mut self, user: u64, device: u64) {
+        let at = self.clients.len();
+        let first = u8::try_from(user).unwrap_or(0) + 1;
+        let user = UserId::from_bytes([first; 16]);
+        let mut bytes = [first; 16];
+        bytes[15] = u8::try_from(device).unwrap_or(0) + 1;
+        bytes[0] = 0xd0;
+        let device = DeviceId::from_bytes(bytes);
+        let clock_ms = self.nodes.first().map_or(0, |n| n.clock_ms);
+        let row = accounts::Device {
+            device,
+            user,
+            name: String::new(),
+            token_hash: crate::node::hash_of(&at.to_string()),
+            scopes: vec![Scope::Full],
+            created_ms: self.now_ms.saturating_add_signed(clock_ms),
+        };
+        self.accounts.add_device(row, usize::MAX);
+        self.clients.push(Client::new(user, device));
+        let delay_ms = self.dice.between(0, 50);
+        self.at(delay_ms, Event::Client(at, 0, ToClient::Begin));
     }
 
     /// Something happens after a while.
@@ -338,13 +366,13 @@ impl World {
         crate::judge::judge(self)
     }
 
-    fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.late == 0
             && self.clients.iter().all(Client::is_quiet)
             && self.routers.iter().all(Router::is_idle)
     }
 
-    fn restless(&self) -> String {
+    pub(crate) fn restless(&self) -> String {
         let clients: Vec<String> = self
             .clients
             .iter()
@@ -360,7 +388,7 @@ impl World {
         )
     }
 
-    fn happen(&mut self, event: Event) {
+    pub(crate) fn happen(&mut self, event: Event) {
         match event {
             Event::Client(at, life, to) => crate::client::happen(self, at, life, to),
             Event::Node(at, life, to) => crate::node::happen(self, at, life, to),
@@ -470,6 +498,20 @@ impl World {
             for signal in &signals {
                 self.tell(|| format!("to node {node}: {signal:?}"));
             }
+        }
+        let turn = self.turn(&Call::Relay {
+            node,
+            signals: &signals,
+        });
+        if let Some((fate, hold)) = turn {
+            let input = ToNode::Session(Box::new(session::Input::Signals(signals)));
+            match fate {
+                Fate::Fine { effect_ms, .. } | Fate::Lost { effect_ms, .. } => {
+                    self.effect(hold, effect_ms, Event::Node(node, life, input));
+                }
+                Fate::Refused { .. } | Fate::Vanished { .. } => {}
+            }
+            return;
         }
         let faulty = self.cluster && self.breaking;
         if faulty && (self.is_cut(node) || self.dice.percent(4)) {

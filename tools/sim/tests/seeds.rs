@@ -1,0 +1,43 @@
+//! Seeds: the same one gives the same world, and some of them run clean in this build, whose
+//! arithmetic is checked.
+
+/// Seeds that a debug build takes a second or so for.
+const SOME: std::ops::RangeInclusive<u64> = 1..=10;
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let mut hashes = std::collections::BTreeSet::new();
+    for seed in SOME {
+        let (one, two) = (parlour_sim::run(seed, true), parlour_sim::run(seed, true));
+        assert_eq!(one.hash, two.hash, "seed {seed}: the outcome differs");
+        let differs = one
+            .trace
+            .iter()
+            .zip(&two.trace)
+            .enumerate()
+            .find(|(_, (a, b))| a != b);
+        assert_eq!(differs, None, "seed {seed}: the story differs");
+        assert_eq!(one.trace.len(), two.trace.len(), "seed {seed}");
+        hashes.insert(one.hash);
+    }
+    assert_eq!(hashes.len(), 10, "other seeds give other worlds");
+}
+
+#[test]
+fn telling_the_story_changes_nothing() {
+    for seed in SOME {
+        let (told, untold) = (parlour_sim::run(seed, true), parlour_sim::run(seed, false));
+        assert_eq!(told.hash, untold.hash, "seed {seed}");
+        assert!(untold.trace.is_empty());
+    }
+}
+
+#[test]
+fn some_seeds_run_clean() {
+    for seed in SOME {
+        let outcome = parlour_sim::run(seed, false);
+        let none: &[String] = &[];
+        assert_eq!(outcome.breaches, none, "seed {seed}");
+        assert!(outcome.figures.faults > 0 && outcome.figures.messages > 50);
+    }
+}
