@@ -68,6 +68,7 @@ mutants! {
     OverflowSilent: "I4", "what does not fit is dropped without its head";
     WithheldSilent: "D11", "places that are withheld are left out in silence";
     ChangesUnfolded: "D11", "pages show events as they were first, whatever changed them";
+    BodyComesBack: "D11", "a late write of a body undoes its erasure";
     LinesTrusted: "D22", "lines whose digest differs are not sent";
     MarkGoesDown: "D23", "the last mark that comes is the mark, lower or not";
     FreshIds: "D4", "a client tries again under another id";

@@ -8,7 +8,7 @@ use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Partition, Position};
 
 use crate::calls::{Fate, fate};
-use crate::script::{Call, Hold};
+use crate::script::{Call, OrderId};
 use crate::world::{Event, ToNode, World};
 
 /// One router's process.
@@ -238,7 +238,7 @@ fn dispatch(
     partition: Partition,
     output: Output,
     fate: Fate,
-    hold: Option<Hold>,
+    hold: Option<OrderId>,
 ) {
     let Some(call) = call_of(&output) else { return };
     let failed = |after| {

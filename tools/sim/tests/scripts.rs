@@ -92,6 +92,11 @@ fn a_device_that_registers_between_store_and_raise() {
 }
 
 #[test]
+fn a_device_that_is_registered_late() {
+    clean(&delivery::registers_late());
+}
+
+#[test]
 fn a_device_that_moves_between_locate_and_relay() {
     clean(&delivery::moves_between());
 }

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use parlour_protocol::fact::{Fact, Question, Target};
 use parlour_protocol::id::{ConversationId, MessageId, StoreId, UserId};
 use parlour_protocol::kind::Shape;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Generation, Partition, Position, Progress};
 use parlour_protocol::record::Header;
 use parlour_protocol::row::{Change, Erased, Event, Interval, Mention, OutcomeRow, Row, Setting};
@@ -40,7 +41,9 @@ impl State {
         match row {
             Row::Event(event) => {
                 let mut event = event.clone();
-                if self.erased.contains_key(&(event.conversation, event.seq)) {
+                if self.erased.contains_key(&(event.conversation, event.seq))
+                    && !planted(Mutant::BodyComesBack)
+                {
                     event.payload = Default::default();
                 }
                 self.events.insert((event.conversation, event.seq), event);

@@ -2,6 +2,8 @@
 
 use parlour_client_core::{Fetch, Link, Request, view};
 use parlour_engine::router::Output;
+use parlour_engine::session::Output as FromNode;
+use parlour_protocol::body::Body;
 use parlour_protocol::id::ConversationId;
 use parlour_protocol::node::Signal;
 use parlour_protocol::roster::Change;
@@ -46,6 +48,42 @@ pub(crate) fn registers_between() -> Outcome {
     let unknown = !w.holds(1, room, Seq(2)) && head(&w, 1, room) == Seq(1);
     w.claim("it knows nothing of it", unknown);
     w.release(raise);
+    w.rest();
+    let holds = w.holds(1, room, Seq(2));
+    w.claim("it has it in the end", holds && is_live(&w, 1));
+    w.settle()
+}
+
+/// A device comes while its node's word of it is long under way: until it can be found it is not
+/// welcomed, and reads no inbox. Meanwhile an event is stored, located and raised past it.
+pub(crate) fn registers_late() -> Outcome {
+    let mut w = World::scripted(true, 2, 1);
+    let room = w.group(0, &[1]);
+    w.switch_off(1);
+    w.run_for(1_000);
+    let register = w.next("its registration is long under way", Turn::Held, |call| {
+        matches!(
+            call,
+            Call::Node {
+                output: FromNode::Register(_),
+                ..
+            }
+        )
+    });
+    w.switch_on(1);
+    w.run_for(500);
+    let waits = w.met(register) == 1 && !is_live(&w, 1);
+    w.claim("it is not welcomed", waits);
+    w.say(0, room, "are you there?");
+    w.run_for(2_000);
+    let there = w.history.head(room).seq == Seq(2) && !w.holds(1, room, Seq(2));
+    let raised = w.roster.entry(w.clients[1].user, room);
+    let raised = raised.is_some_and(|e| e.standing.head.seq == Seq(2));
+    w.claim(
+        "it was stored and raised, and passed it by",
+        there && raised,
+    );
+    w.release(register);
     w.rest();
     let holds = w.holds(1, room, Seq(2));
     w.claim("it has it in the end", holds && is_live(&w, 1));
@@ -107,7 +145,8 @@ fn shown(w: &World, at: usize, room: ConversationId) -> Vec<(Seq, bool)> {
 }
 
 /// A device of the common kind, which fetches newest pages alone, was away: meanwhile an event that
-/// it holds was deleted, and so much was said that the deletion lies far behind the newest page.
+/// it holds was deleted, behind an edit of another, and so much was said that both lie far behind the
+/// newest page.
 /// It pages back, and meets what it held: shown only with what changed it.
 pub(crate) fn deletion_by_paging_back() -> Outcome {
     let mut w = World::scripted(true, 2, 1);
@@ -124,12 +163,21 @@ pub(crate) fn deletion_by_paging_back() -> Outcome {
     w.claim("it holds the early ones", early.contains(&(Seq(5), false)));
     w.switch_off(1);
     w.run_for(1_000);
+    // An edit lies beside its target alone: the device cannot fold it, nor what comes behind it,
+    // from the events that it pages over. It has to ask for the changes.
+    let edit = Request::Edit {
+        conversation: room,
+        target: Seq(6),
+        body: Body::text("rather this"),
+        mentions: Default::default(),
+    };
+    w.ask(0, edit);
     let delete = Request::Delete {
         conversation: room,
         target: Seq(5),
     };
     w.ask(0, delete);
-    for n in 0..100 {
+    for n in 0..99 {
         w.say(0, room, &format!("later {n}"));
     }
     w.run_for(10_000);
@@ -144,7 +192,10 @@ pub(crate) fn deletion_by_paging_back() -> Outcome {
         .core()
         .and_then(|c| c.event(room, Seq(5)))
         .is_some_and(|e| e.deleted.is_none());
-    w.claim("it holds the deleted one still, and knows no better", ignorant);
+    w.claim(
+        "it holds the deleted one still, and knows no better",
+        ignorant,
+    );
     let mut wrong = false;
     for _ in 0..20 {
         w.page_back(1, room);

@@ -44,8 +44,11 @@ pub(crate) fn removed_before_replay() -> Outcome {
     w.until("the removal is durable", |w| {
         w.place(0, room, removal).is_some()
     });
+    w.run_for(2_000);
     let open = w.place(1, room, said).is_none() && w.clients[1].ended(said).is_none();
     w.claim("the send is neither durable nor answered", open);
+    let waits = w.clients[0].ended(removal).is_none() && !w.holds(2, room, Seq(3));
+    w.claim("so nobody is told of the removal either", waits);
     let out = w
         .history
         .intervals(room, user)
@@ -117,7 +120,10 @@ pub(crate) fn sealed_generation() -> Outcome {
     w.start_routers();
     w.run_for(3_000);
     let (a, b) = (w.place(1, room, unread), w.place(2, room, anew));
-    w.claim("the old one is finished first", (a, b) == (Some(Seq(3)), None));
+    w.claim(
+        "the old one is finished first",
+        (a, b) == (Some(Seq(3)), None),
+    );
     // Progress stands at the seal: the next begins.
     w.stop_routers();
     w.start_routers();
@@ -211,7 +217,10 @@ pub(crate) fn truncated() -> Outcome {
         [(of, Remedy::Truncated { done, end: Offset(2) })]
             if of == partition && done.offset == Offset(3)
     );
-    w.claim("it says how far the log goes and how far it was done", named);
+    w.claim(
+        "it says how far the log goes and how far it was done",
+        named,
+    );
     let said = remedies[0].1.to_string();
     w.claim("and what to do", said.contains("new-generation"));
     w.run_for(10_000);
@@ -223,7 +232,10 @@ pub(crate) fn truncated() -> Outcome {
     w.start_routers();
     w.rest();
     let place = w.place(1, room, waiting);
-    w.claim("what was acknowledged is there, and it follows", place == Some(Seq(5)));
+    w.claim(
+        "what was acknowledged is there, and it follows",
+        place == Some(Seq(5)),
+    );
     w.settle()
 }
 

@@ -21,7 +21,7 @@ fn is_append_of(call: &Call<'_>, at: usize) -> bool {
 pub(crate) fn append_after_its_retry() -> Outcome {
     let mut w = World::scripted(true, 2, 1);
     let room = w.group(0, &[1]);
-    let append = w.next("an append is long under way", Turn::LateAt, |c| {
+    let append = w.next("an append is long under way", Turn::Late, |c| {
         is_append_of(c, 0)
     });
     let said = w.say(0, room, "once");
@@ -73,10 +73,10 @@ pub(crate) fn refused_then_accepted(refusal_first: bool) -> Outcome {
             )
         },
     );
-    let refusal = w.next("a refusal is long under way", Turn::LateAt, |c| {
+    let refusal = w.next("a refusal is long under way", Turn::Late, |c| {
         is_refusal(c, 1)
     });
-    let acceptance = w.every("an acceptance waits for it", Turn::LateAt, |c| {
+    let acceptance = w.every("an acceptance waits for it", Turn::Late, |c| {
         is_append_of(c, 1)
     });
     let said = w.say(1, room, "let me in");
@@ -161,7 +161,7 @@ pub(crate) fn first_of_two_times_out() -> Outcome {
 pub(crate) fn first_of_two_lands_late() -> Outcome {
     let mut w = World::scripted(true, 2, 1);
     let room = w.group(0, &[1]);
-    let append = w.next("the first append is long under way", Turn::LateAt, |c| {
+    let append = w.next("the first append is long under way", Turn::Late, |c| {
         is_append_of(c, 0)
     });
     let first = w.say(0, room, "one");
@@ -170,7 +170,7 @@ pub(crate) fn first_of_two_lands_late() -> Outcome {
         w.records(room, second) == 1
     });
     w.claim("they were pipelined", w.records(room, first) == 0);
-    let again = w.next("the second's retry is long under way too", Turn::LateAt, {
+    let again = w.next("the second's retry is long under way too", Turn::Late, {
         move |c| is_append(c, second)
     });
     w.until("both were called again", |w| w.met(again) == 1);

@@ -93,7 +93,8 @@ pub(crate) fn revocation(row_ms: i64, revocation_ms: i64) -> Outcome {
     parlour_sim::faults::revoke(&mut w, at);
     w.claim("it is revoked", w.clients[at].revoked);
     w.run_for(5_000);
-    let closed = move |w: &World| matches!(w.clients[at].link_state(), Some(Link::Stopped(Some(_))));
+    let closed =
+        move |w: &World| matches!(w.clients[at].link_state(), Some(Link::Stopped(Some(_))));
     let out = closed(&w);
     w.claim("its socket is closed within five seconds", out);
     // It tries again, at either node: the row that is dated later opens nothing.
