@@ -128,6 +128,11 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToNode) {
         ToNode::Begin => session_input(world, at, Input::Start),
         ToNode::Session(input) => {
             if matches!(*input, Input::Tick) {
+                // Planned before an earlier one was. By seed it comes all the same, for the worlds
+                // of kept seeds to stay what they are; over a script's hours they would breed.
+                if world.script.is_some() && node.tick_ms.is_some_and(|t| t > now_ms) {
+                    return;
+                }
                 node.tick_ms = None;
             }
             session_input(world, at, *input);
