@@ -3,8 +3,8 @@
 //!
 //! Promises: what was answered is on disk; a job sees what jobs before it wrote, committed or not;
 //! a batch is there whole or not at all. A job that meets a row that cannot be read fails alone,
-//! and nothing of it is written. When the disk is nearly full, or was, nothing is written and
-//! everyone is told so. When a write or sync failed nothing is answered ever again: nobody knows
+//! and nothing of it is written. When the disk is nearly full nothing is written and everyone is
+//! told so. When a write or sync failed nothing is answered ever again: nobody knows
 //! what is on disk, so the process must end.
 
 use std::collections::HashMap;
@@ -25,8 +25,6 @@ use crate::table;
 const JOBS: usize = 4_096;
 /// Jobs in one batch, at most.
 const BATCH: usize = 1_024;
-/// What the engine's own work may need at once, about: the tables of two levels, written anew.
-const WORK_BYTES: u64 = 512 << 20;
 
 type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Answer + Send>;
@@ -141,7 +139,7 @@ impl Committer {
         batches: Batches,
         data: Keyspace,
         folder: PathBuf,
-        reserve_bytes: u64,
+        room: Room,
     ) -> std::io::Result<Self> {
         let (jobs, taken) = mpsc::channel(JOBS);
         let poisoned = Arc::new(OnceLock::new());
@@ -149,8 +147,7 @@ impl Committer {
             batches,
             data,
             folder,
-            reserve_bytes,
-            starved: None,
+            room,
             poisoned: poisoned.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -207,13 +204,27 @@ pub(crate) fn unreadable(key: &[u8], error: impl std::fmt::Display) -> Error {
     broken(format!("{} cannot be read: {error}", table::named(key)))
 }
 
+/// What must be left on the disk for a write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// For what is already accepted.
+    pub(crate) reserve_bytes: u64,
+    /// For fjall's own work, at most: when it merges tables, the old ones and the new are there.
+    pub(crate) work_bytes_max: u64,
+}
+
+impl Room {
+    fn needed_bytes(self, data: &Keyspace) -> u64 {
+        self.reserve_bytes
+            .saturating_add(data.disk_space().min(self.work_bytes_max))
+    }
+}
+
 struct Writer {
     batches: Batches,
     data: Keyspace,
     folder: PathBuf,
-    reserve_bytes: u64,
-    /// The engine stopped for want of room, with so many bytes left.
-    starved: Option<u64>,
+    room: Room,
     poisoned: Arc<OnceLock<Error>>,
 }
 
@@ -256,19 +267,10 @@ impl Writer {
         if changed.is_empty() {
             return Ok(());
         }
-        let free = free_bytes(&self.folder);
-        if let Some(free) = free {
-            if free < self.reserve_bytes {
-                return Err(self.full(free, self.reserve_bytes));
-            }
-            if let Some(then) = self.starved {
-                let enough = then.saturating_add(self.reserve_bytes);
-                if free < enough {
-                    return Err(self.full(free, enough));
-                }
-                return Err(stopped(
-                    "fjall stopped writing when the disk was full, and there is room again",
-                ));
+        if let Some(free) = free_bytes(&self.folder) {
+            let needed = self.room.needed_bytes(&self.data);
+            if free < needed {
+                return Err(self.full(free, needed));
             }
         }
         let mut batch = self.batches.batch();
@@ -279,18 +281,10 @@ impl Writer {
             }
         }
         self.batches.commit(batch).map_err(|error| match error {
-            // Work in the background failed. Nothing of this batch was written.
-            fjall::Error::Poisoned => match free {
-                Some(free) if free < self.reserve_bytes.saturating_add(WORK_BYTES) => {
-                    tracing::error!(
-                        free,
-                        "fjall stopped writing, with little room left; its own messages have the cause. Reading goes on; free room, and start the process again"
-                    );
-                    self.starved = Some(free);
-                    self.full(free, free.saturating_add(self.reserve_bytes))
-                }
-                _ => stopped("fjall's work in the background failed; its own messages have the cause"),
-            },
+            // Nothing of this batch was written. Most often the disk was full, and has room again.
+            fjall::Error::Poisoned => stopped(
+                "fjall's work in the background failed, as it does when the disk is full; its own messages have the cause",
+            ),
             fjall::Error::Io(why) if why.kind() == std::io::ErrorKind::StorageFull => {
                 stopped("the disk became full in the midst of a write; free room")
             }

@@ -18,7 +18,7 @@ use parlour_protocol::position::Generation;
 use parlour_protocol::row;
 
 use crate::batch::Batches;
-use crate::commit::{Committer, broken, unreadable};
+use crate::commit::{Committer, Room, broken, unreadable};
 use crate::lock::Lock;
 use crate::{Error, backup, journal, log, relay, sessions, table, wake};
 
@@ -27,8 +27,12 @@ use crate::{Error, backup, journal, log, relay, sessions, table, wake};
 pub struct Options {
     /// Partitions of the in-process log. May change at every start: the log does not outlive it.
     pub partitions: u16,
-    /// Disk space below which writes are refused as retryable.
+    /// Disk space below which writes are refused as retryable; what fjall's own work needs comes on
+    /// top.
     pub reserve_bytes: u64,
+    /// What is kept free for fjall's own work, at most. It may need as much again as there is in
+    /// tables; a store of less keeps less.
+    pub work_bytes_max: u64,
     /// Memory for reading.
     pub cache_bytes: u64,
 }
@@ -38,6 +42,7 @@ impl Default for Options {
         Self {
             partitions: 4,
             reserve_bytes: 48 << 20,
+            work_bytes_max: 512 << 20,
             cache_bytes: 64 << 20,
         }
     }
@@ -169,7 +174,10 @@ impl Store {
             batches,
             data.clone(),
             folder.to_owned(),
-            options.reserve_bytes,
+            Room {
+                reserve_bytes: options.reserve_bytes,
+                work_bytes_max: options.work_bytes_max,
+            },
         )
         .map_err(|why| Error::Io {
             path: folder.to_owned(),
