@@ -11,7 +11,8 @@
 //! its place when all of it is on disk: whoever kills a restore leaves no store, and one that is
 //! refused until the restore was run again. Never: a store made of a file that does not check out.
 //!
-//! A store that a server uses is not copied: the copy is refused, naming the server's process.
+//! A store that a server uses is copied as it stood after one of its batches, with everything that
+//! was answered before the copy began; the server goes on meanwhile, and knows nothing of it.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -34,7 +35,7 @@ const CHUNK: usize = 1 << 20;
 const CHUNK_MAX: u32 = 64 << 20;
 const CACHE: u64 = 32 << 20;
 
-/// Copies the store of a folder, which no server uses meanwhile. Answers how many pairs it has.
+/// Copies the store of a folder, whether or not a server uses it. Answers how many pairs it has.
 ///
 /// # Errors
 /// See [`Error`]; the file is not there then.
@@ -48,7 +49,10 @@ pub fn backup(
             path: file.to_owned(),
         });
     }
-    let aside = Aside::open(folder)?;
+    let aside = match Aside::open(folder) {
+        Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
+        other => other,
+    }?;
     if let Some((path, why)) = aside.damaged {
         return Err(Error::Damaged { path, why });
     }

@@ -22,7 +22,7 @@ use parlour_protocol::seq::{Head, Mark, Seq};
 use crate::accounts::{DevicesRow, UserRow};
 use crate::aside::Aside;
 use crate::store::require_format;
-use crate::{Error, answered, batch, table};
+use crate::{Error, table};
 
 /// Breaches that are kept as sentences; all are counted.
 const KEPT: usize = 100;
@@ -86,14 +86,11 @@ pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Repor
         of,
         known: BTreeMap::new(),
     };
-    match &aside.damaged {
-        Some((path, why)) => {
-            let path = path.display();
-            check.report.breach(|| {
-                format!("{path} is damaged: {why}. What follows is of what lies before it")
-            });
-        }
-        None => check.answered()?,
+    if let Some((path, why)) = &aside.damaged {
+        let path = path.display();
+        check
+            .report
+            .breach(|| format!("{path} is damaged: {why}. What follows is of what can be read"));
     }
     check.events(progress)?;
     check.standings(progress)?;
@@ -145,19 +142,6 @@ impl Check<'_> {
 
     fn unreadable(&self, key: &[u8], why: impl std::fmt::Display) -> Error {
         self.damaged(format!("{} cannot be read: {why}", table::named(key)))
-    }
-
-    /// That every batch is there that was answered.
-    fn answered(&mut self) -> Result<(), Error> {
-        let number = batch::last(self.data).map_err(|why| self.damaged(why))?;
-        let said = answered::read(&self.folder.join("store")).map_err(|why| Error::Io {
-            path: answered::path(&self.folder.join("store")),
-            why,
-        })?;
-        if let Some(why) = batch::lost(said, number.map_or(0, |note| note.number)) {
-            self.report.breach(|| format!("the store: {why}"));
-        }
-        Ok(())
     }
 
     fn event(&self, c: ConversationId, seq: Seq) -> Result<Option<Event>, Error> {

@@ -1,6 +1,9 @@
 //! Copies: what comes back is what went in, under another id; a copy that was touched is refused.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parlour_embedded::backup::{backup, restore};
@@ -166,4 +169,60 @@ async fn a_restore_that_is_killed_leaves_all_or_nothing() {
         assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
     }
     assert_eq!(check(&made).events, 6_000);
+}
+
+/// The writer of `crash` writes on in a process of its own, and is copied again and again.
+#[tokio::test]
+async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
+    let at = tempfile::tempdir().unwrap();
+    let data = at.path().join("data");
+    let mut writer = crate::crash::writer(&data);
+    let mut out = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let answered = Arc::new(AtomicU64::new(0));
+    let heard = answered.clone();
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        while let Some(Ok(line)) = out.next() {
+            if let Some((_, seq)) = line.split_once("answered ") {
+                heard.store(seq.parse().unwrap(), Ordering::SeqCst);
+                let _ = tell.send(());
+            }
+        }
+    });
+    told.recv().unwrap();
+    let mut copied = 0;
+    for round in 0..5 {
+        let (file, made) = (at.path().join("chat.backup"), at.path().join("made"));
+        let before = answered.load(Ordering::SeqCst);
+        backup(&data, &file, &mut |_, _| {}).unwrap();
+        restore(&file, &made, &mut |_, _| {}).unwrap();
+        let report = check(&made);
+        assert_eq!(report.said, Vec::<String>::new(), "round {round}");
+        assert!(
+            report.events >= before,
+            "round {round}: {} of {before}",
+            report.events
+        );
+        copied = report.events;
+        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_dir_all(&made).unwrap();
+        // The writer goes on between two of them.
+        while answered.load(Ordering::SeqCst) <= before {
+            told.recv().unwrap();
+        }
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    reader.join().unwrap();
+    // Nothing of it stays, and the store that was copied is whole.
+    let left: Vec<_> = std::fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "store" && name != "lock")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let report = check(&data);
+    assert_eq!(report.said, Vec::<String>::new());
+    assert!(report.events >= copied);
+    println!("{} events at the end", report.events);
 }
