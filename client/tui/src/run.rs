@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
 use parlour_sdk::{Client, Config, Data, Endpoint, Error, Link, Session, Update, Updates};
@@ -90,7 +90,7 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
     let mut screen = Screen::take(mouse)?;
     let size = screen.terminal.size()?;
     run.take(Msg::Resize(size.width, size.height)).await;
-    let mut events = EventStream::new();
+    let mut events = events();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut ended = std::pin::pin!(told_to_end());
@@ -100,7 +100,7 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
             .terminal
             .draw(|frame| view::draw(&run.model, frame))?;
         let wake = tokio::select! {
-            event = events.next() => Wake::Terminal(event),
+            event = events.recv() => Wake::Terminal(event),
             update = next(&mut run.updates) => Wake::Update(update),
             Some(reply) = replied.recv() => Wake::Reply(reply),
             _ = ticks.tick() => Wake::Tick,
@@ -116,8 +116,8 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
             }
         }
         for _ in 0..BATCH {
-            match events.next().now_or_never() {
-                Some(event) if !run.quit => run.wake(Wake::Terminal(event)).await?,
+            match events.try_recv() {
+                Ok(event) if !run.quit => run.wake(Wake::Terminal(Some(event))).await?,
                 _ => break,
             }
         }
@@ -387,6 +387,21 @@ impl Run {
 
 fn write(kept: &Kept, folder: &Path) -> std::io::Result<()> {
     kept.write(folder)
+}
+
+/// What the terminal says. Past the bound it waits in the terminal.
+fn events() -> mpsc::Receiver<std::io::Result<Event>> {
+    let (tell, told) = mpsc::channel(BESIDE);
+    tokio::spawn(async move {
+        // The stream remembers the first who waits for it, and no other: one task alone may.
+        let mut events = EventStream::new();
+        while let Some(event) = events.next().await {
+            if tell.send(event).await.is_err() {
+                return;
+            }
+        }
+    });
+    told
 }
 
 async fn next(updates: &mut Option<Updates>) -> Option<Update> {

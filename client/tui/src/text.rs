@@ -36,6 +36,7 @@ pub(crate) fn wrap(text: &str, max: usize) -> Vec<String> {
         let w = usize::from(c.cell_width());
         if used + w > max && !line.is_empty() {
             if c == " " {
+                line.truncate(line.trim_end_matches(' ').len());
                 lines.push(std::mem::take(&mut line));
                 (used, gap) = (0, None);
                 continue;

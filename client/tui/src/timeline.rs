@@ -352,7 +352,7 @@ impl Page<'_> {
             let line = format!("✗ {what}: {} ({code})", shown::line(message));
             let room = self.width.saturating_sub(LEFT + 1);
             let lines = text::wrap(&line, room).into_iter();
-            let remedy = text::wrap("choose it, then y tries again, x gives up", room);
+            let remedy = text::wrap("Shift+↑ chooses it; then y tries again, x gives up", room);
             for line in lines {
                 let line = format!("{}{line}", " ".repeat(LEFT));
                 out.push(Line::styled(line, self.theme.error()));

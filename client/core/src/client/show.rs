@@ -30,7 +30,10 @@ impl Client {
                     .map(|r| r.made_ms)
                     .max()
                     .unwrap_or(0);
-                let moved = summary.newest.as_ref().map_or(0, |e| e.time_ms);
+                // A group in which nothing was said yet moved when it was made.
+                let moves = |e: &&Arc<Event>| e.class != Class::Change;
+                let moved = room.events.values().rev().find(moves);
+                let moved = moved.map_or(0, |e| e.time_ms);
                 (moved.max(made), summary)
             })
             .collect();

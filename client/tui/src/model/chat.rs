@@ -118,8 +118,10 @@ pub(crate) struct Chat {
     pub(crate) selected: Option<ItemId>,
     pub(crate) composer: Composer,
     pub(crate) find: Option<Find>,
-    /// So many messages were read when it was opened.
+    /// The unread begin after so many messages.
     pub(crate) divider: Option<u64>,
+    /// So many were unread when that was looked at last.
+    unread: u64,
     /// The window is wanted before this place.
     pub(crate) at: Option<Seq>,
     /// The window read is not yet the one wanted.
@@ -151,6 +153,7 @@ impl Chat {
             composer: Composer::default(),
             find: None,
             divider: None,
+            unread: 0,
             at: None,
             sliding: false,
             older_asked: false,
@@ -159,11 +162,17 @@ impl Chat {
         }
     }
 
-    /// Marks where the unread begins, if anything is.
+    /// Marks where the unread begins: anew whenever everything was read before.
     pub(crate) fn divide(&mut self, summary: &Summary) {
-        if self.divider.is_none() && summary.unread > 0 {
+        if self.unread == 0 && summary.unread > 0 {
             self.divider = Some(summary.head.n.saturating_sub(summary.unread));
         }
+        self.unread = summary.unread;
+    }
+
+    /// Everything was seen: what comes unseen after this is divided off anew.
+    pub(crate) fn all_seen(&mut self) {
+        self.unread = 0;
     }
 
     /// Takes a window. What is on the screen stays where it is.
@@ -183,7 +192,6 @@ impl Chat {
         if self.before != Before::More {
             self.older_asked = false;
         }
-        self.typing.retain(|_| true);
         self.follow();
     }
 

@@ -24,7 +24,8 @@ impl Model {
 
     pub(super) fn typing(&mut self) {
         let Some(chat) = &self.chat else { return };
-        if !chat.composer.edit.is_empty() {
+        let known = self.open_summary().is_some_and(|s| s.standing.is_some());
+        if known && !chat.composer.edit.is_empty() {
             let command = Core::Typing(chat.conversation);
             self.commands.push(Command::Core(command));
         }

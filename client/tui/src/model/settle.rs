@@ -159,6 +159,8 @@ impl Model {
             chat.peer = chat.peer.or(summary.peer);
             if !reading && chat.read {
                 chat.divide(&summary);
+            } else if reading {
+                chat.all_seen();
             }
         }
         // Who is a member may be another matter since a membership event.
@@ -254,7 +256,9 @@ impl Model {
     }
 
     fn settle_focus(&mut self) {
-        let conversation = self.chat.as_ref().map(|c| c.conversation);
+        // The server refuses what it does not know yet: the first word between two makes it.
+        let known = self.open_summary().filter(|s| s.standing.is_some());
+        let conversation = known.map(|s| s.conversation);
         let size = self.open_summary().map_or(0, |s| s.members);
         let asked_for = matches!(self.over, Some(super::Over::Info(..)));
         let members = conversation.is_some() && (size <= MEMBERS_TOLD_MAX || asked_for);
@@ -270,9 +274,12 @@ impl Model {
     fn settle_watch(&mut self) {
         let rows = layout::list_rows(self);
         let listed = self.list.iter().skip(self.list_top).take(rows);
-        let mut users: Vec<UserId> = listed.filter_map(|s| s.peer).collect();
+        // Who has nothing in common with one is not told of, whenever that is asked.
+        let shared = listed.filter(|s| s.standing.is_some());
+        let mut users: Vec<UserId> = shared.filter_map(|s| s.peer).collect();
         if let Some(chat) = &self.chat {
-            users.extend(chat.peer);
+            let open = self.open_summary().filter(|s| s.standing.is_some());
+            users.extend(open.and_then(|s| s.peer));
             let members = chat.members.iter().flatten();
             users.extend(members.take(WATCHED_MAX).map(|m| m.user));
         }

@@ -138,7 +138,7 @@ pub(super) fn boxed(
     .intersection(frame.area());
     frame.render_widget(Clear, outer);
     // With no room for a frame, what it frames goes first.
-    let framed = outer.width > 8 && outer.height > 4;
+    let framed = outer.width > 8 && (outer.height > 6 || outer.height == rows.saturating_add(2));
     let area = if framed {
         let block = Block::bordered()
             .title(format!(" {title} "))
