@@ -1,0 +1,156 @@
+//! The terminal client as people use it: typed into and read from a real terminal, against a real
+//! node that is killed in between.
+
+use parlour_tests::{Node, Tmux};
+
+const WIDE: (u16, u16) = (100, 30);
+
+/// One person begins a chat with others, by their names.
+fn begin(tmux: &Tmux, who: &str, with: &str, group: &str) {
+    tmux.keys(who, &["C-n"]);
+    tmux.sees(who, "New chat");
+    tmux.text(who, with);
+    tmux.keys(who, &["Enter"]);
+    tmux.text(who, group);
+    tmux.keys(who, &["Enter"]);
+}
+
+fn say(tmux: &Tmux, who: &str, text: &str) {
+    tmux.text(who, text);
+    tmux.sees(who, &format!("> {text}"));
+    tmux.keys(who, &["Enter"]);
+    tmux.sees(who, "> write a message");
+}
+
+/// The screen's lines that have this on them.
+fn lines(screen: &str, text: &str) -> usize {
+    screen.lines().filter(|l| l.contains(text)).count()
+}
+
+#[test]
+fn two_talk_over_a_killed_server_and_three_in_a_group() {
+    let mut node = Node::start();
+    node.keep_port();
+    let tmux = Tmux::new();
+    for name in ["ada", "ben"] {
+        tmux.open_chat(name, WIDE, &node.url, &[]);
+        tmux.sign_up(name, "a long password");
+    }
+    begin(&tmux, "ada", "ben", "");
+    tmux.sees("ada", "Nothing was said here yet.");
+    say(&tmux, "ada", "Hello Ben");
+    // He has it before he looks at it.
+    tmux.until("ben", "one unread", |s| {
+        s.contains("Hello Ben") && s.contains('1')
+    });
+    tmux.sees("ada", "✓✓ delivered");
+    tmux.keys("ben", &["Enter"]);
+    tmux.sees("ada", "✓✓ read");
+    tmux.text("ben", "Hello");
+    tmux.sees("ada", "ben is typing…");
+    tmux.text("ben", " Ada");
+    tmux.keys("ben", &["Enter"]);
+    tmux.sees("ada", "Hello Ada");
+    tmux.sees("ben", "✓✓ read");
+
+    node.kill();
+    tmux.sees("ada", "Offline: reconnecting in");
+    say(&tmux, "ada", "Is anybody there?");
+    tmux.sees("ada", "… sending");
+    assert!(tmux.screen("ada").contains("Offline: reconnecting in"));
+    assert!(!tmux.screen("ben").contains("anybody"));
+    node.restart();
+    tmux.until("ada", "the banner gone", |s| s.contains("Parlour · ada"));
+    tmux.sees("ben", "Is anybody there?");
+    let screen = tmux.sees("ada", "✓✓ read");
+    assert!(!screen.contains("sending"), "{screen}");
+    assert_eq!(
+        lines(&tmux.screen("ben"), "  Is anybody there?"),
+        2,
+        "list and talk, once each"
+    );
+
+    // An edit, a reaction and a deletion are seen by the other.
+    tmux.keys("ada", &["Up"]);
+    tmux.sees("ada", "editing");
+    tmux.text("ada", " Yes?");
+    tmux.keys("ada", &["Enter"]);
+    tmux.sees("ben", "Is anybody there? Yes? (edited)");
+    tmux.keys("ben", &["S-Up"]);
+    tmux.sees("ben", "▌  Is anybody");
+    tmux.text("ben", "+");
+    tmux.sees("ben", "React");
+    tmux.text("ben", "2");
+    tmux.sees("ada", "🎉 1");
+    tmux.keys("ada", &["S-Up"]);
+    tmux.sees("ada", "▌  Is anybody");
+    tmux.text("ada", "d");
+    tmux.sees("ada", "Delete this message for everyone?");
+    tmux.text("ada", "y");
+    tmux.sees("ben", "[deleted]");
+    tmux.keys("ada", &["Escape"]);
+    tmux.sees("ada", "Enter send");
+
+    // A third comes, and they are three in a group.
+    tmux.open_chat("cid", WIDE, &node.url, &[]);
+    tmux.sign_up("cid", "a long password");
+    begin(&tmux, "ada", "ben cid", "Friday");
+    tmux.sees("ada", "Friday  3 members");
+    say(&tmux, "ada", "Dinner at eight?");
+    tmux.until("cid", "the group", |s| {
+        s.contains("Friday") && s.contains("Dinner")
+    });
+    tmux.sees("ada", "✓✓ delivered to all 2");
+    tmux.keys("cid", &["Enter"]);
+    tmux.sees("ada", "✓ read by 1 of 2");
+    tmux.keys("ada", &["S-Up"]);
+    tmux.sees("ada", "▌  Dinner");
+    tmux.text("ada", "i");
+    tmux.sees("ada", "✓✓ read      cid");
+    tmux.sees("ada", "✓✓ delivered ben");
+    tmux.keys("ada", &["Escape"]);
+}
+
+#[test]
+fn the_terminal_is_given_back_and_the_screen_comes_back() {
+    let node = Node::start();
+    let tmux = Tmux::new();
+    tmux.open_chat("ada", WIDE, &node.url, &[("NO_COLOR", "1")]);
+    tmux.sign_up("ada", "a long password");
+    let colours = |text: &str| {
+        let codes = text
+            .split("\u{1b}[")
+            .skip(1)
+            .filter_map(|c| c.split_once('m'));
+        let numbers = codes
+            .flat_map(|(c, _)| c.split(';'))
+            .filter_map(|n| n.parse().ok());
+        numbers
+            .filter(|n: &u32| matches!(n, 30..=38 | 40..=48 | 90..=107))
+            .count()
+    };
+    begin(&tmux, "ada", "ada", "");
+    tmux.sees("ada", "Notes to yourself");
+    say(&tmux, "ada", "buy eggs");
+    tmux.sees("ada", "✓ sent");
+    assert_eq!(colours(&tmux.coloured("ada")), 0);
+    tmux.text("ada", "and flo");
+    tmux.sees("ada", "> and flo");
+    for size in [(40, 12), (1, 1), (5, 3), (200, 60), (60, 4), WIDE] {
+        tmux.resize("ada", size);
+    }
+    tmux.sees("ada", "> and flo");
+    assert_eq!(tmux.state("ada"), "1 1 0");
+    tmux.keys("ada", &["C-q"]);
+    tmux.until("ada", "the end", |s| s.contains("Pane is dead"));
+    // Neither the alternate screen nor the mouse is taken any more.
+    assert_eq!(tmux.state("ada"), "0 0 1");
+    tmux.close("ada");
+
+    // What was written and not sent is there again, and in colour now.
+    tmux.open_chat("ada", WIDE, &node.url, &[]);
+    tmux.sees("ada", "> and flo");
+    tmux.sees("ada", "buy eggs");
+    tmux.sees("ada", "Parlour · ada");
+    assert_ne!(colours(&tmux.coloured("ada")), 0);
+}
