@@ -9,6 +9,7 @@
 
 pub mod http;
 pub mod node;
+pub mod picture;
 pub mod socket;
 pub mod tmux;
 

@@ -154,3 +154,69 @@ fn the_terminal_is_given_back_and_the_screen_comes_back() {
     tmux.sees("ada", "Parlour · ada");
     assert_ne!(colours(&tmux.coloured("ada")), 0);
 }
+
+/// The picture in the README: `PARLOUR_WRITE_PICTURE=1` writes it anew.
+#[test]
+fn the_picture_is_a_real_screen() {
+    let node = Node::start();
+    let tmux = Tmux::new();
+    let size = (100, 28);
+    for name in ["ada", "ben", "cid"] {
+        tmux.open_chat(name, size, &node.url, &[]);
+        tmux.sign_up(name, "a long password");
+    }
+    begin(&tmux, "cid", "ada ben", "Harbour");
+    tmux.sees("cid", "Harbour  3 members");
+    say(&tmux, "cid", "The boat is back in the water.");
+    say(&tmux, "cid", "@ada shall we sail on Sunday?");
+    begin(&tmux, "ben", "ada", "");
+    tmux.sees("ben", "Nothing was said here yet.");
+    say(&tmux, "ben", "Did the parcel come?");
+    tmux.until("ada", "both conversations", |s| {
+        s.contains("@1") && s.contains("parcel")
+    });
+    tmux.keys("ada", &["Home", "Enter"]);
+    tmux.until("ada", "the talk", |s| lines(s, "Did the parcel come?") == 2);
+    say(&tmux, "ada", "It did. Thank you!");
+    tmux.sees("ada", "✓✓ read");
+    tmux.sees("ben", "It did. Thank you!");
+    tmux.keys("ben", &["S-Up"]);
+    tmux.sees("ben", "▌  It did");
+    tmux.text("ben", "+");
+    tmux.sees("ben", "React");
+    tmux.text("ben", "2");
+    tmux.sees("ada", "🎉 1");
+    tmux.text("ben", "r");
+    tmux.sees("ben", "answering");
+    say(
+        &tmux,
+        "ben",
+        "Then let us try the new recipe on Friday. Eight o'clock?",
+    );
+    tmux.sees("ada", "Eight o'clock?");
+    say(&tmux, "ada", "Eight is fine. I bring 日本 noodles");
+    tmux.sees("ada", "✓✓ read");
+    tmux.text("ben", "Perfect");
+    tmux.sees("ada", "ben is typing…");
+    let screen = tmux.coloured("ada");
+    let about = "Two people talk in parlour-chat, in a terminal: conversations with unread counts \
+                 at the left, messages with ticks, an answer and a reaction at the right.";
+    let picture = parlour_tests::picture::svg(&screen, size.0, about);
+    for seen in ["Did the parcel come?", "✓✓ read", "🎉 1", "ben is typing…"] {
+        assert!(picture.contains(seen), "{seen} in\n{picture}");
+    }
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures/terminal.svg");
+    if std::env::var_os("PARLOUR_WRITE_PICTURE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &picture).unwrap();
+    }
+    // The one that is there shows the same talk; the time of day is another.
+    let kept = std::fs::read_to_string(&path).unwrap();
+    for seen in ["Did the parcel come?", "✓✓ read", "🎉 1", "ben is typing…"] {
+        assert!(
+            kept.contains(seen),
+            "write the picture anew: it lacks {seen}"
+        );
+    }
+}

@@ -101,7 +101,7 @@ impl Form {
     }
 
     /// Puts the cursor into the first field that is empty.
-    pub(crate) fn to_first_empty(&mut self) {
+    pub(crate) fn go_to_first_empty(&mut self) {
         let empty = self.fields.iter().position(|f| f.edit.is_empty());
         self.at = empty.unwrap_or(0) + self.offset();
     }

@@ -61,7 +61,7 @@ impl People {
     }
 
     /// Those of these who are not known and were not asked for: they count as asked for now.
-    pub(crate) fn to_ask(&mut self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
+    pub(crate) fn unasked(&mut self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
         let mut wanted = Vec::new();
         for user in users {
             if wanted.len() < 100 && !self.known.contains_key(&user) && self.asked.insert(user) {

@@ -5,6 +5,7 @@
 //! the loop and comes back as a [`Msg`]; between two drawings everything that waits is taken.
 
 mod beside;
+mod session;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,12 +14,12 @@ use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
-use parlour_sdk::{Client, Config, Data, Endpoint, Error, Link, Session, Update, Updates};
+use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates};
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
 use crate::model::chat::{WINDOW, Window};
-use crate::model::{Command, Me, Model, Msg};
+use crate::model::{Command, Model, Msg};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -133,29 +134,6 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
 }
 
 impl Run {
-    /// Connects, if somebody is logged in here.
-    async fn connect(&mut self) -> anyhow::Result<()> {
-        let Some(data) = self.data.take() else {
-            return Ok(());
-        };
-        let Some((endpoint, session)) = data.session()? else {
-            self.data = Some(data);
-            return Ok(());
-        };
-        let config =
-            Config::stored(data)?.client(concat!("parlour-chat/", env!("CARGO_PKG_VERSION")));
-        let client = Client::connect(config).await?;
-        self.updates = Some(client.updates());
-        self.client = Some(client);
-        let me = Me {
-            user: session.user,
-            name: session.name,
-            server: endpoint.url().to_owned(),
-        };
-        self.take(Msg::In(me)).await;
-        Ok(())
-    }
-
     async fn wake(&mut self, wake: Wake) -> anyhow::Result<()> {
         match wake {
             Wake::Terminal(Some(Ok(event))) => self.terminal(event).await,
@@ -220,50 +198,6 @@ impl Run {
         }
     }
 
-    async fn reply(&mut self, reply: Reply) -> anyhow::Result<()> {
-        match reply {
-            Reply::Msg(msg) => self.take(msg).await,
-            Reply::Session(both) => {
-                let (endpoint, session) = *both;
-                let Some(data) = &mut self.data else {
-                    return Ok(());
-                };
-                if let Err(error) = data.keep(&endpoint, &session) {
-                    self.take(Msg::NotIn(error.to_string())).await;
-                } else {
-                    self.connect().await?;
-                }
-            }
-            Reply::LoggedOut(why) => {
-                Kept::forget(&self.folder);
-                self.out(why).await;
-                if let Some(data) = &mut self.data {
-                    data.forget()?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody is logged in any more.
-    async fn out(&mut self, why: Option<String>) {
-        self.updates = None;
-        if let Some(client) = self.client.take() {
-            client.close().await;
-        }
-        match Data::open(&self.folder) {
-            Ok(data) => {
-                self.data = Some(data);
-                self.take(Msg::Out(why)).await;
-            }
-            Err(error) => {
-                let why = why.map_or_else(|| error.to_string(), |why| format!("{why}; {error}"));
-                self.take(Msg::Out(Some(why))).await;
-            }
-        }
-        self.saved = Kept::default();
-    }
-
     /// Gives the model what happened, and does what it wants.
     async fn take(&mut self, msg: Msg) {
         let mut waiting = vec![msg];
@@ -311,26 +245,6 @@ impl Run {
             // It is being closed; there is nothing to tell.
             Ok(()) | Err(Error::Closed) => None,
             Err(error) => Some(Msg::Refused(error.to_string(), None)),
-        }
-    }
-
-    /// A connection that ended for good is begun anew, because a person asked for it.
-    async fn again(&mut self, client: Client) -> Option<Msg> {
-        self.updates = None;
-        self.client = None;
-        client.close().await;
-        let opened = Data::open(&self.folder);
-        let config = match opened.and_then(Config::stored) {
-            Ok(config) => config,
-            Err(error) => return Some(Msg::Out(Some(error.to_string()))),
-        };
-        match Client::connect(config).await {
-            Ok(client) => {
-                self.updates = Some(client.updates());
-                self.client = Some(client);
-                Some(Msg::Link(Link::Connecting))
-            }
-            Err(error) => Some(Msg::Out(Some(error.to_string()))),
         }
     }
 

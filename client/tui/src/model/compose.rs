@@ -76,7 +76,7 @@ impl Model {
         self.commands
             .push(Command::Request(Box::new(request), kept));
         if !edits {
-            self.to_end();
+            self.go_to_end();
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn entrance(server: &str, name: &str) -> Form {
         ..Form::default()
     };
     if !name.is_empty() {
-        form.to_first_empty();
+        form.go_to_first_empty();
     }
     form
 }
@@ -118,7 +118,7 @@ impl Model {
         if let Some(error) = error {
             form.error = Some(error.to_owned());
             if server.is_empty() || name.is_empty() || password.is_empty() {
-                form.to_first_empty();
+                form.go_to_first_empty();
             }
             return;
         }

@@ -37,12 +37,12 @@ impl Model {
         let first = !chat.read;
         chat.take(window);
         if first {
-            self.to_unread();
+            self.go_to_unread();
         }
     }
 
     /// Begins where the unread begins, if that is more than a screen.
-    fn to_unread(&mut self) {
+    fn go_to_unread(&mut self) {
         let Some(chat) = &self.chat else { return };
         let Some(divider) = chat.divider else { return };
         let first = chat
@@ -310,7 +310,7 @@ impl Model {
                 users.extend(event.reactions.iter().map(|r| r.user));
             }
         }
-        let wanted = self.people.to_ask(users);
+        let wanted = self.people.unasked(users);
         if !wanted.is_empty() {
             self.commands.push(Command::Profiles(wanted));
         }

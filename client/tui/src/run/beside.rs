@@ -144,7 +144,11 @@ async fn search(client: &Client, conversation: ConversationId, text: &str) -> Ve
                 .filter(|e| e.body.as_ref().and_then(|b| b.as_text()).is_some_and(hit))
                 .map(|e| e.seq)
                 .collect();
-            (hits, events().last().map(|e| e.seq), timeline.items.len())
+            (
+                hits,
+                events().next_back().map(|e| e.seq),
+                timeline.items.len(),
+            )
         });
         let Ok((hits, first, count)) = looked.await else {
             return places;
