@@ -148,6 +148,9 @@ impl Client {
             Asked::Delete(d) => d.id,
             Asked::React(r) => r.id,
         };
+        if matches!(asked, Asked::Send(_)) {
+            self.presence.said(conversation);
+        }
         let ticket = self.next_ticket();
         let (mut settings, now) = (&self.settings, self.now_ms);
         let boundless;
