@@ -196,8 +196,11 @@ fn the_picture_is_a_real_screen() {
     tmux.sees("ada", "Eight o'clock?");
     say(&tmux, "ada", "Eight is fine. I bring 日本 noodles");
     tmux.sees("ada", "✓✓ read");
-    tmux.text("ben", "Perfect");
-    tmux.sees("ada", "ben is typing…");
+    // Typing is told once in a while: he goes on until it is.
+    tmux.until("ada", "ben typing", |screen| {
+        tmux.text("ben", ".");
+        screen.contains("ben is typing…")
+    });
     let screen = tmux.coloured("ada");
     let about = "Two people talk in parlour-chat, in a terminal: conversations with unread counts \
                  at the left, messages with ticks, an answer and a reaction at the right.";
