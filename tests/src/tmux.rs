@@ -122,7 +122,7 @@ impl Tmux {
 
     /// The screen with its colours, as a terminal is told them.
     pub fn coloured(&self, name: &str) -> String {
-        let out = self.run(&["capture-pane", "-p", "-e", "-t", name]);
+        let out = self.run(&["capture-pane", "-p", "-e", "-N", "-t", name]);
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
