@@ -245,13 +245,17 @@ impl Accounts for Shared {
                 if row.devices.iter().any(|d| d.device == device.device) {
                     return Made::Yes;
                 }
+                // An id is one user's, and a token one device's: neither leads to another.
+                let owner = table::of_device(b'd', device.device).0;
+                let token = table::hash(b'T', &device.token_hash).0;
+                if tx.get_bytes(&owner).is_some() || tx.get_bytes(&token).is_some() {
+                    return Made::Taken;
+                }
                 if row.devices.len() >= max {
                     return Made::TooMany;
                 }
-                tx.put(
-                    table::hash(b'T', &device.token_hash).0,
-                    &(device.user, device.device),
-                );
+                tx.put(token, &(device.user, device.device));
+                tx.put(owner, &device.user);
                 row.devices.push(device.into());
                 tx.put(key, &row);
                 Made::Yes

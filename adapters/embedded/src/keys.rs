@@ -25,10 +25,10 @@ impl Keys for Shared {
         self.committer
             .run(move |tx| {
                 for (to, mail) in mail {
-                    let done = tx.get::<u64>(&acknowledged(to, mail.from)).unwrap_or(0);
+                    let done = tx.get::<u64>(&acknowledged(to, mail.from));
                     let key = mailbox(to, mail.from).number(mail.k).0;
                     // What was forgotten stays so, and what is there stays as it was.
-                    if mail.k > done && tx.get_bytes(&key).is_none() {
+                    if done.is_none_or(|done| mail.k > done) && tx.get_bytes(&key).is_none() {
                         tx.put(key, &mail);
                     }
                 }
@@ -60,8 +60,7 @@ impl Keys for Shared {
         self.committer
             .run(move |tx| {
                 let key = acknowledged(device, from);
-                let done = tx.get::<u64>(&key).unwrap_or(0);
-                if k > done {
+                if tx.get::<u64>(&key).is_none_or(|done| k > done) {
                     tx.put(key, &k);
                 }
                 for key in tx.keys(&mailbox(device, from).0) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use parlour_ports::Error;
-use parlour_ports::log::{Bounds, Log};
+use parlour_ports::log::{Bounds, Log, Missing};
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::Record;
 use tokio::sync::Notify;
@@ -49,7 +49,11 @@ impl InProcess {
             .get(usize::from(partition.0))
             .ok_or_else(|| Error::Broken {
                 what: "log",
-                why: format!("there is no partition {}", partition.0),
+                why: format!(
+                    "there is no partition {}: the log has {}",
+                    partition.0,
+                    self.parts.len()
+                ),
             })
     }
 }
@@ -83,7 +87,8 @@ impl Log for InProcess {
             queue.records.push_back(record);
             queue.first + queue.records.len() as u64 - 1
         };
-        part.more.notify_one();
+        // Every reader: a zombie that waits must not take the only word.
+        part.more.notify_waiters();
         Ok(Position {
             generation: self.generation,
             partition,
@@ -94,27 +99,27 @@ impl Log for InProcess {
     async fn read(&self, from: Position, max: usize) -> Result<Vec<(Position, Record)>, Error> {
         let part = self.part(from.partition)?;
         if from.generation != self.generation {
-            return Err(Error::Broken {
-                what: "log",
-                why: format!("generation {} is not here any more", from.generation.0),
-            });
+            return Err(Missing::Unknown.error(from));
         }
         loop {
             let more = part.more.notified();
+            tokio::pin!(more);
+            // Counted as waiting before the look: what comes in between is not missed.
+            more.as_mut().enable();
             {
                 let queue = lock(&part.queue);
+                let end = queue.first + queue.records.len() as u64;
+                if from.offset.0 > end {
+                    return Err(Missing::Beyond(Offset(end)).error(from));
+                }
                 let Some(skip) = from.offset.0.checked_sub(queue.first) else {
-                    return Err(Error::Broken {
-                        what: "log",
-                        why: format!("{from} was done and is not here any more"),
-                    });
+                    return Err(Missing::Expired(Offset(queue.first)).error(from));
                 };
                 let skip = usize::try_from(skip).unwrap_or(usize::MAX);
                 let mut position = from;
                 let records: Vec<_> = queue
                     .records
-                    .iter()
-                    .skip(skip)
+                    .range(skip.min(queue.records.len())..)
                     .take(max.max(1))
                     .map(|record| {
                         let at = position;

@@ -6,7 +6,7 @@ use parlour_ports::Error;
 use parlour_ports::roster::{Change, Entry, Roster};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{Role, Shape};
-use parlour_protocol::row::{Interval, Mention, Standing};
+use parlour_protocol::row::{Interval, Mention, Row, Standing};
 use parlour_protocol::seq::{Mark, Seq};
 
 use crate::commit::Tx;
@@ -25,6 +25,15 @@ pub(crate) struct Member {
     pub(crate) removed: bool,
 }
 
+/// What came of a conversation before it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Early {
+    #[n(0)]
+    name: Option<(Seq, String)>,
+    #[n(1)]
+    topic: Option<(Seq, String)>,
+}
+
 /// Applies one change; the highest seq wins in any order of arrival.
 pub(crate) fn apply(tx: &mut Tx<'_>, change: &Change) {
     match change {
@@ -32,7 +41,17 @@ pub(crate) fn apply(tx: &mut Tx<'_>, change: &Change) {
             let key = table::standing(new.conversation);
             match tx.get::<Standing>(&key) {
                 None => {
-                    tx.put(key, new);
+                    let early = table::early(new.conversation);
+                    let Early { name, topic } = tx.get(&early).unwrap_or_default();
+                    if name.is_some() || topic.is_some() {
+                        tx.remove(early);
+                    }
+                    let standing = Standing {
+                        name,
+                        topic,
+                        ..new.clone()
+                    };
+                    tx.put(key, &standing);
                     for user in new.direct.into_iter().flat_map(|(a, b)| [a, b]) {
                         let row = Member {
                             member: None,
@@ -57,24 +76,12 @@ pub(crate) fn apply(tx: &mut Tx<'_>, change: &Change) {
             conversation,
             seq,
             name,
-        } => {
-            alter(tx, *conversation, |standing| {
-                if standing.name.as_ref().is_none_or(|(at, _)| at < seq) {
-                    standing.name = Some((*seq, name.clone()));
-                }
-            });
-        }
+        } => call(tx, *conversation, |there, _| newer(there, *seq, name)),
         Change::Topic {
             conversation,
             seq,
             topic,
-        } => {
-            alter(tx, *conversation, |standing| {
-                if standing.topic.as_ref().is_none_or(|(at, _)| at < seq) {
-                    standing.topic = Some((*seq, topic.clone()));
-                }
-            });
-        }
+        } => call(tx, *conversation, |_, there| newer(there, *seq, topic)),
         Change::Member { member, removed } => {
             let key = table::member(member.user, member.conversation);
             let wins = match tx.get::<Member>(&key).and_then(|m| m.member) {
@@ -95,24 +102,32 @@ pub(crate) fn apply(tx: &mut Tx<'_>, change: &Change) {
             }
         }
         Change::Mention(mention) => {
-            write(tx, &parlour_protocol::row::Row::Mention(*mention));
+            write(tx, &Row::Mention(*mention));
         }
-        Change::Raise {
-            conversation, head, ..
-        } => {
-            // Heads are joined from the conversation's own row.
-            alter(tx, *conversation, |standing| {
-                standing.head = standing.head.max(*head)
-            });
-        }
+        // The head is joined from how the conversation stands, which is written with its event.
+        Change::Raise { .. } => {}
     }
 }
 
-fn alter(tx: &mut Tx<'_>, conversation: ConversationId, f: impl FnOnce(&mut Standing)) {
+fn newer(there: &mut Option<(Seq, String)>, seq: Seq, text: &str) {
+    if there.as_ref().is_none_or(|(at, _)| *at < seq) {
+        *there = Some((seq, text.to_owned()));
+    }
+}
+
+type Called = Option<(Seq, String)>;
+
+/// Changes a conversation's name and topic, whether it stands yet or not.
+fn call(tx: &mut Tx<'_>, conversation: ConversationId, f: impl FnOnce(&mut Called, &mut Called)) {
     let key = table::standing(conversation);
     if let Some(mut standing) = tx.get::<Standing>(&key) {
-        f(&mut standing);
+        f(&mut standing.name, &mut standing.topic);
         tx.put(key, &standing);
+    } else {
+        let key = table::early(conversation);
+        let mut early: Early = tx.get(&key).unwrap_or_default();
+        f(&mut early.name, &mut early.topic);
+        tx.put(key, &early);
     }
 }
 
@@ -186,6 +201,10 @@ impl Roster for Shared {
         self.committer
             .run(move |tx| {
                 for change in &changes {
+                    // A batch of history brings its memberships with it; here they come alone.
+                    if let Change::Member { member, .. } = change {
+                        write(tx, &Row::Interval(*member));
+                    }
                     apply(tx, change);
                 }
             })

@@ -12,10 +12,12 @@
 //! | `G` conversation key 0 seq | setting |
 //! | `M` user conversation seq | mention; everyone is the nil user |
 //! | `S` conversation | how it stands |
+//! | `B` conversation | its name and topic, if they came before it stands |
 //! | `N` user conversation | that the user is or was in it |
 //! | `K` user conversation | the user's marks |
 //! | `P` cursor partition generation | progress |
 //! | `U` user, `A` name, `D` user, `T` token | account, its name, its devices, whose token |
+//! | `d` device | whose it is, or was |
 //! | `R` number, `r` device | revocations, both ways |
 //! | `V` invitation, `v` invitation user | uses left; who used it |
 //! | `Q` device from k, `q` device from | mail; how far it was acknowledged |
@@ -111,6 +113,9 @@ pub(crate) fn mentions(user: UserId, conversation: ConversationId) -> Key {
 }
 pub(crate) fn standing(conversation: ConversationId) -> Vec<u8> {
     Key::table(b'S').bytes(conversation.as_bytes()).0
+}
+pub(crate) fn early(conversation: ConversationId) -> Vec<u8> {
+    Key::table(b'B').bytes(conversation.as_bytes()).0
 }
 pub(crate) fn members_of(user: UserId) -> Key {
     Key::table(b'N').bytes(user.as_bytes())

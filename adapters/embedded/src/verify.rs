@@ -401,6 +401,11 @@ impl Check<'_> {
                         .report
                         .breach(|| format!("the token of {device} does not lead to it"));
                 }
+                if !check.has(&table::of_device(b'd', device).0)? {
+                    check
+                        .report
+                        .breach(|| format!("{device} is listed, and is nobody's"));
+                }
                 if check.has(&table::of_device(b'r', device).0)? {
                     check
                         .report

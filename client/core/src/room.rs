@@ -14,7 +14,7 @@ use std::sync::Arc;
 use parlour_protocol::frame::server::{About, Counts, Event, Withheld};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{Class, Shape};
-use parlour_protocol::line::Line;
+use parlour_protocol::line::{Line, Standing};
 use parlour_protocol::seq::{Head, Mark, Seq};
 
 use crate::saved::{Held, Op, Span};
@@ -171,6 +171,14 @@ impl Room {
     /// A shape known or computed: of a direct conversation both users are known to its events.
     pub(crate) fn shape(&self) -> Option<Shape> {
         self.about.as_ref().map(|a| a.shape)
+    }
+
+    /// Whether its user went out at this place or before, as far as is known.
+    pub(crate) fn is_out_at(&self, seq: Seq) -> bool {
+        self.line.is_some_and(|l| match l.standing {
+            Standing::Left(end) | Standing::Removed(end) => end <= seq,
+            Standing::Member(_) => false,
+        })
     }
 
     pub(crate) fn own_mark(&self) -> Mark {

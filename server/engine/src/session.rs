@@ -14,4 +14,4 @@ pub mod presence;
 pub mod step;
 
 pub use node::Node;
-pub use step::{Config, Counts, Input, Output};
+pub use step::{Config, Counts, InChannel, Input, Output};

@@ -3,6 +3,8 @@
 //! Passwords and tokens come here hashed; plain ones never do.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

@@ -2,6 +2,8 @@
 //! The server stores and hands out; it opens nothing.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

@@ -14,6 +14,8 @@ pub mod log;
 pub mod relay;
 pub mod roster;
 pub mod sessions;
+#[cfg(feature = "suite")]
+pub mod suite;
 pub mod wake;
 
 pub use error::Error;

@@ -1,6 +1,8 @@
 //! The log: one order per partition, from which everything else is made.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

@@ -1,6 +1,8 @@
 //! The relay: one hop from node to node.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

@@ -2,6 +2,8 @@
 //! gateways; the sequencer never reads it.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

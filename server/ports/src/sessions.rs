@@ -2,6 +2,8 @@
 //! Soft: all of it may be lost, and nodes register again.
 
 pub mod memory;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use memory::Memory;
 

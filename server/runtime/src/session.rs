@@ -11,13 +11,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use parlour_engine::session::{Config, Input, Node as Machine, Output};
+use parlour_engine::session::{Config, InChannel, Input, Node as Machine, Output};
 use parlour_ports::Error;
 use parlour_ports::sessions::Moved;
-use parlour_protocol::id::{ConversationId, DeviceId, UserId};
-use parlour_protocol::kind::{HistoryRule, Shape};
+use parlour_protocol::id::{DeviceId, UserId};
+use parlour_protocol::kind::Shape;
 use parlour_protocol::node::{Incarnation, Location, Signal};
-use parlour_protocol::row::Interval;
 use tokio::sync::{broadcast, mpsc};
 
 pub(crate) use command::Command;
@@ -271,7 +270,7 @@ impl Loop {
                 incarnation,
             } => {
                 // Before whatever comes after it, so it is waited for. One that failed is made
-                // again beside the loop: until then the channel's heads say what was missed.
+                // again beside the loop, and then everyone looks for what was missed until then.
                 let done = ports.sessions.interest(id, incarnation, channel, on).await;
                 if heard(done).is_none() {
                     self.call(async move {
@@ -279,7 +278,7 @@ impl Loop {
                             tokio::time::sleep(AGAIN).await;
                             let done = ports.sessions.interest(id, incarnation, channel, on).await;
                             if heard(done).is_some() {
-                                return Input::Tick;
+                                return Input::Signals(vec![Signal::Behind]);
                             }
                         }
                     });
@@ -339,10 +338,8 @@ fn heard<T>(result: Result<T, Error>) -> Option<T> {
     result.inspect_err(failed).ok()
 }
 
-type Channel = (ConversationId, Vec<Interval>, HistoryRule);
-
 /// The channels that a user is in, with their memberships.
-async fn channels(ports: &Ports, user: UserId) -> Result<Vec<Channel>, Error> {
+async fn channels(ports: &Ports, user: UserId) -> Result<Vec<InChannel>, Error> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = ports.roster.inbox(user, after, INBOX).await?;
@@ -352,8 +349,14 @@ async fn channels(ports: &Ports, user: UserId) -> Result<Vec<Channel>, Error> {
             // Those that have ended too: a node must learn of an end that it missed.
             if entry.standing.shape == Shape::Channel && entry.member.is_some() {
                 let channel = entry.standing.conversation;
+                // Read behind the head, so they know of everything up to it.
                 let intervals = ports.history.intervals(channel, user).await?;
-                found.push((channel, intervals, entry.standing.history));
+                found.push(InChannel {
+                    channel,
+                    as_of: entry.standing.head.seq,
+                    history: entry.standing.history,
+                    intervals,
+                });
             }
         }
         if !full {

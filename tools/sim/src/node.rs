@@ -270,7 +270,8 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         FromConnection::Send(bytes) => {
             let stuck = held.stuck_until_ms.saturating_sub(now_ms);
             let len = bytes.len() as u64;
-            let after = world.arrival(link, true) + stuck;
+            // Once: what is sent behind it waits for the same end, and is not held up anew.
+            let after = world.arrival(link, true).max(stuck);
             if let Some(last) = world.arrivals.get_mut(&(link, true)) {
                 *last = now_ms + after;
             }
@@ -542,11 +543,17 @@ pub fn effect(
                 );
             };
             let mut more = false;
+            // The head row, read before the events: raised in order behind whole batches, so that
+            // of a batch that is there in part nothing is taken as known.
+            let as_of = entry.standing.head.min(world.history.head(c));
+            let before = (*before).min(as_of.seq.next());
             let range = match changes_since {
-                None => world.history.range(c, *after, *before, *newest, *limit),
+                None => parlour_ports::history::Range {
+                    as_of,
+                    ..world.history.range(c, *after, before, *newest, *limit)
+                },
                 Some(since) => {
-                    let as_of = world.history.head(c);
-                    let targets = world.history.changed(c, *since, *after, *before, *limit);
+                    let targets = world.history.changed(c, *since, *after, before, *limit);
                     more = targets.len() >= *limit;
                     let mut all = parlour_ports::history::Range {
                         as_of,
@@ -661,7 +668,13 @@ fn from_session(world: &mut World, at: usize, output: Output) {
         }
         call => {
             let (effect_ms, answer_ms) = if world.cluster {
-                (world.dice.between(0, 20), world.dice.between(0, 20))
+                // A store that is slow now and then, on either way.
+                let slow = if world.breaking { 8 } else { 0 };
+                let way = |dice: &mut crate::dice::Dice| {
+                    let most = if dice.percent(slow) { 1_500 } else { 20 };
+                    dice.between(0, most)
+                };
+                (way(&mut world.dice), way(&mut world.dice))
             } else {
                 (0, 0)
             };
@@ -714,7 +727,12 @@ pub fn session_effect(world: &mut World, at: usize, life: u32, output: Output, a
                 .filter(|e| e.standing.shape == Shape::Channel)
                 .map(|e| {
                     let c = e.standing.conversation;
-                    (c, world.history.intervals(c, user), e.standing.history)
+                    session::InChannel {
+                        channel: c,
+                        as_of: e.standing.head.seq,
+                        history: e.standing.history,
+                        intervals: world.history.intervals(c, user),
+                    }
                 })
                 .collect();
             Input::Channels { user, channels }

@@ -7,3 +7,4 @@ mod damage;
 mod facts;
 mod rows;
 mod store;
+mod suites;

@@ -23,6 +23,7 @@ use parlour_protocol::frame::{Client, Ref, Server, client, server};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
 use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::limits::Limits;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Answer, Signal};
 use parlour_protocol::record::Record;
 use parlour_protocol::seq::Head;
@@ -432,6 +433,9 @@ impl Connection {
     }
 
     fn given(&mut self, given: Given, out: &mut Vec<Output>) {
+        if self.phase != Phase::Live && !planted(Mutant::TooEarly) {
+            return self.given_early(given, out);
+        }
         match given {
             Given::Event(prepared) => self.event(&prepared, out),
             Given::Answer {
@@ -465,6 +469,32 @@ impl Connection {
         }
     }
 
+    /// Nothing goes out before `welcome`. What the catch-up behind it reads anyway is dropped; of
+    /// events the heads wait, for an inbox may not hold them yet.
+    fn given_early(&mut self, given: Given, out: &mut Vec<Output>) {
+        match given {
+            Given::Event(prepared) => {
+                let row = &prepared.event;
+                let head = Head {
+                    seq: row.seq,
+                    n: row.carried.n,
+                };
+                if self.identity.as_ref().is_some_and(Identity::reads) {
+                    self.raised(row.conversation, head);
+                }
+            }
+            Given::Raised { conversation, head } => self.raised(conversation, head),
+            Given::Revoked => self.close(Code::REVOKED, out),
+            // Sends are tried again, marks and mail are read, presence and typing pass.
+            Given::Answer { .. }
+            | Given::Behind { .. }
+            | Given::Marked { .. }
+            | Given::Typing { .. }
+            | Given::Mail(_)
+            | Given::Presence(_) => {}
+        }
+    }
+
     fn event(&mut self, prepared: &Arc<Prepared>, out: &mut Vec<Output>) {
         if prepared.event.carried.shape != Shape::Direct
             && self
@@ -484,7 +514,11 @@ impl Connection {
         let reads = self.identity.as_ref().is_some_and(Identity::reads);
         let held_back = self.catch_up.is_some() || self.outbound.is_half_full(&self.config.limits);
         let known = self.known(row.conversation);
-        if !reads || row.seq <= known.given.seq {
+        if !reads || (row.seq <= known.given.seq && !planted(Mutant::GivenTwice)) {
+            return;
+        }
+        if held_back && planted(Mutant::OverflowSilent) {
+            known.told = known.told.max(head);
             return;
         }
         if held_back {

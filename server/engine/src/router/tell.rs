@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Class;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Location, NodeId, Signal};
 use parlour_protocol::record::Header;
 use parlour_protocol::row::Event;
+use parlour_protocol::seq::Head;
 
 use crate::log::sequencer::{Audience, Decided};
 
@@ -141,6 +143,24 @@ pub fn signals(decided: &[Decided], found: &Found) -> BTreeMap<NodeId, Vec<Signa
                     out.entry(node).or_default().push(Signal::Event {
                         event,
                         to: Vec::new(),
+                    });
+                }
+                // Whoever comes in or goes out may be on a node that does not watch it yet: where
+                // no round of raising follows, this is all that they are told.
+                let named = if planted(Mutant::NamedNotTold) {
+                    Vec::new()
+                } else {
+                    named(event)
+                };
+                for (node, to) in directory.users(&named) {
+                    out.entry(node).or_default().push(Signal::Raised {
+                        conversation: event.conversation,
+                        head: Head {
+                            seq: event.seq,
+                            n: event.carried.n,
+                        },
+                        to,
+                        named: true,
                     });
                 }
             }

@@ -8,16 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, HistoryRule};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::record::Header;
 use parlour_protocol::row::{Edge, Event, Interval, may_read};
 use parlour_protocol::seq::{Head, Seq};
+
+use crate::session::step::InChannel;
 
 /// One channel as this node knows it.
 #[derive(Debug, Default)]
 struct Channel {
     history: HistoryRule,
     members: BTreeMap<UserId, Vec<Interval>>,
-    /// The newest place seen; zero before the first.
+    /// The newest place seen, or known of when the first membership was read.
     seen: Seq,
     /// Users whose memberships must be read again before anything more is given.
     unsure: BTreeSet<UserId>,
@@ -32,6 +35,18 @@ pub struct Verdict {
     pub quiet: bool,
     /// Local users whose memberships must be read again.
     pub unsure: Vec<UserId>,
+    /// Whether events before this one were not seen: what is being read may not know of them.
+    pub missed: bool,
+}
+
+/// What came of a reading of memberships.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The channel is of new interest.
+    pub new: bool,
+    /// The user is out, and what came before their end may have come while nobody could say so:
+    /// no later head is theirs to be told, so they look for themselves.
+    pub behind: bool,
 }
 
 /// The channels that a node has an interest in.
@@ -41,20 +56,22 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// Memberships of a local user were read. True: the channel is of new interest.
-    pub fn learn(
-        &mut self,
-        channel: ConversationId,
-        user: UserId,
-        intervals: Vec<Interval>,
-        history: HistoryRule,
-    ) -> bool {
-        let new = !self.channels.contains_key(&channel);
-        let c = self.channels.entry(channel).or_default();
-        c.history = history;
-        c.unsure.remove(&user);
-        c.members.insert(user, intervals);
-        new
+    /// Memberships of a local user were read.
+    pub fn learn(&mut self, user: UserId, read: InChannel) -> Learned {
+        let new = !self.channels.contains_key(&read.channel);
+        let c = self.channels.entry(read.channel).or_default();
+        if new {
+            // What comes next but one behind this was missed, and may have been a membership.
+            c.seen = read.as_of;
+        }
+        c.history = read.history;
+        let unsure = c.unsure.remove(&user);
+        let out = read.intervals.last().is_some_and(|i| i.until.is_some());
+        c.members.insert(user, read.intervals);
+        Learned {
+            new,
+            behind: unsure && out,
+        }
     }
 
     /// A user has no session here any more. Answers channels that are of no interest now.
@@ -103,7 +120,7 @@ impl Channels {
         let Some(c) = self.channels.get_mut(&channel) else {
             return Vec::new();
         };
-        if seq > c.seen {
+        if seq > c.seen && !planted(Mutant::MissTrusted) {
             c.seen = seq;
             c.unsure.extend(c.members.keys().copied());
         }
@@ -134,10 +151,10 @@ impl Channels {
             return Verdict {
                 users,
                 quiet: event.carried.quiet,
-                unsure: Vec::new(),
+                ..Verdict::default()
             };
         }
-        let missed = c.seen > Seq::ZERO && event.seq != c.seen.next();
+        let missed = event.seq != c.seen.next() && !planted(Mutant::MissTrusted);
         c.seen = event.seq;
         if missed {
             // A membership may have changed in what was missed.
@@ -159,6 +176,7 @@ impl Channels {
             users,
             quiet: event.carried.quiet,
             unsure,
+            missed,
         }
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, DeviceId, SessionId, UserId};
-use parlour_protocol::kind::HistoryRule;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Incarnation, Location, Signal};
-use parlour_protocol::row::{Event, Interval};
+use parlour_protocol::row::Event;
 use parlour_protocol::seq::Head;
 
 use crate::gateway::given::{Given, Prepared};
 use crate::session::channels::{Channels, Waiting};
 use crate::session::presence::Watchers;
-use crate::session::step::{Config, Counts, Input, Output};
+use crate::session::step::{Config, Counts, InChannel, Input, Output};
 
 /// How soon a lease that was refused is asked for again, in milliseconds.
 const LEASE_AGAIN_MS: u64 = 50;
@@ -37,7 +37,8 @@ pub struct Node {
     incarnation: Incarnation,
     held_until_ms: u64,
     renew_at_ms: u64,
-    asking_lease: bool,
+    /// Since when the lease is being asked for.
+    asking_lease: Option<u64>,
     revoked: u64,
     /// The last devices revoked: one of them may be between its hello and here.
     revoked_devices: VecDeque<DeviceId>,
@@ -70,7 +71,7 @@ impl Node {
             incarnation,
             held_until_ms: 0,
             renew_at_ms: 0,
-            asking_lease: false,
+            asking_lease: None,
             revoked: 0,
             revoked_devices: VecDeque::new(),
             revocations_at_ms: 0,
@@ -112,16 +113,26 @@ impl Node {
         match input {
             Input::Start | Input::Tick => {}
             Input::Leased { ok: true } => {
-                self.asking_lease = false;
-                self.held_until_ms = now_ms.saturating_add(self.config.ttl_ms);
-                self.renew_at_ms = now_ms.saturating_add(self.config.renew_ms);
+                // Counted from the question: the store counts from some time behind that, so it
+                // ends here before it ends there.
+                let asked_ms = self.asking_lease.take().unwrap_or(now_ms);
+                let first = self.held_until_ms == 0;
+                self.held_until_ms = asked_ms.saturating_add(self.config.ttl_ms);
+                self.renew_at_ms = asked_ms.saturating_add(self.config.renew_ms);
+                if first {
+                    // Behind the lease: a store that forgets what it holds forgets both, or the
+                    // lease alone, and either shows.
+                    for channel in self.channels.all() {
+                        self.interest(channel, true, out);
+                    }
+                }
             }
             Input::Leased { ok: false } => {
-                self.asking_lease = false;
-                self.lease_lost(now_ms, out);
+                self.asking_lease = None;
+                self.lease_lost(now_ms);
             }
             Input::LeaseFailed => {
-                self.asking_lease = false;
+                self.asking_lease = None;
                 self.renew_at_ms = now_ms.saturating_add(500);
             }
             Input::Joined {
@@ -178,6 +189,7 @@ impl Node {
                     self.watchers.state(user, online, seen_ms);
                 }
             }
+            Input::Revocations(_) if planted(Mutant::RevocationUnread) => {}
             Input::Revocations(listed) => {
                 for (number, device) in listed {
                     self.revoked = self.revoked.max(number);
@@ -190,12 +202,12 @@ impl Node {
 
     fn go_on(&mut self, now_ms: u64, out: &mut Vec<Output>) {
         let lapsed = self.held_until_ms > 0 && now_ms >= self.held_until_ms;
-        if lapsed && !self.asking_lease {
+        if lapsed && self.asking_lease.is_none() {
             // Others may have stopped looking here: a new number, and everyone registers again.
-            self.lease_lost(now_ms, out);
+            self.lease_lost(now_ms);
         }
-        if !self.asking_lease && now_ms >= self.renew_at_ms {
-            self.asking_lease = true;
+        if self.asking_lease.is_none() && now_ms >= self.renew_at_ms {
+            self.asking_lease = Some(now_ms);
             let (incarnation, ttl_ms) = (self.incarnation, self.config.ttl_ms);
             out.push(Output::Lease {
                 incarnation,
@@ -210,7 +222,7 @@ impl Node {
         }
         self.register_again(now_ms, out);
         let mut wake_ms = self.revocations_at_ms;
-        if !self.asking_lease {
+        if self.asking_lease.is_none() {
             wake_ms = wake_ms.min(self.renew_at_ms);
         }
         if !self.again.is_empty() {
@@ -238,19 +250,26 @@ impl Node {
         out.push(Output::WakeAt { at_ms: wake_ms });
     }
 
-    fn lease_lost(&mut self, now_ms: u64, out: &mut Vec<Output>) {
+    fn lease_lost(&mut self, now_ms: u64) {
         self.counts.leases_lost += 1;
         self.incarnation = Incarnation(self.incarnation.0.saturating_add(1));
         self.held_until_ms = 0;
         // Asked again at once, but never in a circle.
         self.renew_at_ms = now_ms.saturating_add(LEASE_AGAIN_MS);
-        self.again = self.sessions.keys().copied().collect();
+        if !planted(Mutant::LeaseNotRenewed) {
+            self.again = self.sessions.keys().copied().collect();
+        }
         self.again_at_ms = now_ms;
-        for channel in self.channels.all() {
+    }
+
+    /// Says whether the node watches a channel. Without a lease it would say so for nobody: then
+    /// it is said with the next one, before anyone is registered.
+    fn interest(&self, channel: ConversationId, on: bool, out: &mut Vec<Output>) {
+        if self.held_until_ms > 0 {
             let incarnation = self.incarnation;
             out.push(Output::Interest {
                 channel,
-                on: true,
+                on,
                 incarnation,
             });
         }
@@ -328,6 +347,13 @@ impl Node {
                 ready: false,
             },
         );
+        if planted(Mutant::ReadyUnregistered) {
+            self.known.insert(user);
+            if let Some(s) = self.sessions.get_mut(&session) {
+                s.ready = true;
+                out.push(Output::Ready { session });
+            }
+        }
         self.by_user.entry(user).or_default().insert(session);
         self.by_device.entry(device).or_default().insert(session);
         self.register(session, out);
@@ -363,8 +389,11 @@ impl Node {
         }
         s.registered = true;
         if s.ready {
-            // Only now is it found again: what was told meanwhile passed it by.
+            // Only now is it found again: what was told meanwhile passed it by, and so did the
+            // word that its user came into a channel.
+            let user = s.user;
             self.behind(session, random, out);
+            self.read_channels(user, out);
         }
         self.ready(session, out);
     }
@@ -393,9 +422,14 @@ impl Node {
         }
     }
 
-    /// Registers a session, one call at a time: of two under way the older might come last.
+    /// Registers a session, one call at a time: of two under way the older might come last. Without
+    /// a lease nobody would find it, so it waits for one.
     fn register(&mut self, session: SessionId, out: &mut Vec<Output>) {
         if self.registering.contains_key(&session) {
+            return;
+        }
+        if self.held_until_ms == 0 {
+            self.again.push(session);
             return;
         }
         if let Some(location) = self.location(session) {
@@ -404,13 +438,8 @@ impl Node {
         }
     }
 
-    fn channels_read(
-        &mut self,
-        user: UserId,
-        channels: Vec<(ConversationId, Vec<Interval>, HistoryRule)>,
-        out: &mut Vec<Output>,
-    ) {
-        if self.reading.remove(&user) == Some(true) {
+    fn channels_read(&mut self, user: UserId, channels: Vec<InChannel>, out: &mut Vec<Output>) {
+        if self.reading.remove(&user) == Some(true) && !planted(Mutant::OldReadingTrusted) {
             // Something came while it was read, which this may not show yet.
             return self.read_channels(user, out);
         }
@@ -418,23 +447,22 @@ impl Node {
             return;
         }
         let before = self.channels.of(user);
-        let mut new = false;
-        for (channel, intervals, history) in channels {
-            if self.channels.learn(channel, user, intervals, history) {
+        let (mut new, mut behind) = (false, false);
+        for read in channels {
+            let channel = read.channel;
+            let learned = self.channels.learn(user, read);
+            behind |= learned.behind;
+            if learned.new {
                 new = true;
-                let incarnation = self.incarnation;
-                out.push(Output::Interest {
-                    channel,
-                    on: true,
-                    incarnation,
-                });
+                self.interest(channel, true, out);
             }
         }
         if new {
             // What changed before the node was told of the channel shows in a second reading.
             self.read_channels(user, out);
         }
-        if self.known.contains(&user) && self.channels.of(user) != before {
+        behind |= self.channels.of(user) != before;
+        if self.known.contains(&user) && behind {
             // What came before the node watched it was told to nobody here.
             for session in self.by_user.get(&user).cloned().unwrap_or_default() {
                 self.counts.behind += 1;
@@ -474,12 +502,7 @@ impl Node {
         if remove(&mut self.by_user, s.user, session) {
             self.known.remove(&s.user);
             for channel in self.channels.forget(s.user) {
-                let incarnation = self.incarnation;
-                out.push(Output::Interest {
-                    channel,
-                    on: false,
-                    incarnation,
-                });
+                self.interest(channel, false, out);
             }
         }
         if !self.registering.contains_key(&session) {
@@ -546,6 +569,7 @@ impl Node {
                 } else if to.is_empty() {
                     let unsure = self.channels.moved(conversation, head.seq);
                     if !unsure.is_empty() {
+                        self.reading.values_mut().for_each(|again| *again = true);
                         self.heads.add(conversation, head, now_ms);
                     }
                     for user in unsure {
@@ -644,11 +668,10 @@ impl Node {
         let verdict = self
             .channels
             .event(&event, |user| by_user.contains_key(&user));
-        for user in crate::router::tell::named(&event) {
-            if let Some(again) = self.reading.get_mut(&user) {
-                // What is being read may be from before this.
-                *again = true;
-            }
+        let named = crate::router::tell::named(&event);
+        for (user, again) in &mut self.reading {
+            // What is being read may be from before this, or from before what was missed.
+            *again |= verdict.missed || named.contains(user);
         }
         let channel = event.conversation;
         let head = Head {

@@ -5,6 +5,7 @@ use parlour_protocol::id::{ConversationId, DeviceId, SessionId, UserId};
 use parlour_protocol::kind::HistoryRule;
 use parlour_protocol::node::{Incarnation, Location, NodeId, Signal};
 use parlour_protocol::row::Interval;
+use parlour_protocol::seq::Seq;
 
 use crate::gateway::given::Given;
 
@@ -44,6 +45,20 @@ impl Default for Config {
     }
 }
 
+/// What was read of a user's memberships in one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InChannel {
+    /// Which.
+    pub channel: ConversationId,
+    /// A place that the channel had reached before the memberships were read: they know of
+    /// everything up to there.
+    pub as_of: Seq,
+    /// From where on a member may read.
+    pub history: HistoryRule,
+    /// The memberships, in order.
+    pub intervals: Vec<Interval>,
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -72,12 +87,12 @@ pub enum Input {
         /// Whether it is.
         ok: bool,
     },
-    /// A user's memberships in channels.
+    /// A user's memberships in channels, those that ended too.
     Channels {
         /// Whose.
         user: UserId,
-        /// Each channel with the memberships and its rule.
-        channels: Vec<(ConversationId, Vec<Interval>, HistoryRule)>,
+        /// Each channel.
+        channels: Vec<InChannel>,
     },
     /// A connection is gone.
     Left {
