@@ -134,6 +134,12 @@ impl Tmux {
         String::from_utf8_lossy(&out.stdout).trim().to_owned()
     }
 
+    /// The process on a screen.
+    pub fn pid(&self, name: &str) -> String {
+        let out = self.run(&["display-message", "-p", "-t", name, "#{pane_pid}"]);
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    }
+
     /// Waits until the screen is so.
     #[track_caller]
     pub fn until(&self, name: &str, what: &str, so: impl Fn(&str) -> bool) -> String {

@@ -153,6 +153,14 @@ fn the_terminal_is_given_back_and_the_screen_comes_back() {
     tmux.sees("ada", "buy eggs");
     tmux.sees("ada", "Parlour · ada");
     assert_ne!(colours(&tmux.coloured("ada")), 0);
+
+    // Who is told to end gives the terminal back too.
+    let kill = std::process::Command::new("kill")
+        .arg(tmux.pid("ada"))
+        .status();
+    assert!(kill.unwrap().success());
+    tmux.until("ada", "the end", |s| s.contains("Pane is dead"));
+    assert_eq!(tmux.state("ada"), "0 0 1");
 }
 
 /// The picture in the README: `PARLOUR_WRITE_PICTURE=1` writes it anew.

@@ -29,10 +29,14 @@ use crate::form::Form;
 use crate::kept::Kept;
 use crate::people::People;
 use crate::shown;
+use crate::text::Wrapped;
 use chat::{Chat, Window};
 
 /// How long a word at the bottom of the screen stays.
 const NOTICE_MS: u64 = 8_000;
+
+/// After how long a question that failed is asked again.
+const RETRY_MS: u64 = 5_000;
 
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,8 +178,11 @@ pub(crate) struct Model {
     pub(crate) people: People,
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) notice: Option<(String, u64)>,
+    pub(crate) wrapped: Wrapped,
     looked: bool,
     reopen: Option<ConversationId>,
+    /// When what could not be asked is asked again.
+    retry_ms: Option<u64>,
     asked_focus: (Option<ConversationId>, bool),
     asked_watch: Vec<UserId>,
     commands: Vec<Command>,
@@ -201,8 +208,10 @@ impl Model {
             people: People::default(),
             drafts: BTreeMap::new(),
             notice: None,
+            wrapped: Wrapped::default(),
             looked: true,
             reopen: None,
+            retry_ms: None,
             asked_focus: (None, false),
             asked_watch: Vec::new(),
             commands: Vec::new(),
@@ -264,7 +273,9 @@ impl Model {
             }
             Msg::Presence(users) => self.people.present(users),
             Msg::Profiles(Some(profiles)) => self.people.learn(&profiles),
-            Msg::Profiles(None) | Msg::Members(_, None) => {}
+            Msg::Profiles(None) | Msg::Members(_, None) => {
+                self.retry_ms = Some(now_ms.saturating_add(RETRY_MS));
+            }
             Msg::Members(conversation, Some(members)) => {
                 if let Some(chat) = self
                     .chat
@@ -291,6 +302,10 @@ impl Model {
             .is_some_and(|(_, until)| *until <= self.now_ms)
         {
             self.notice = None;
+        }
+        if self.link == Link::Live && self.retry_ms.is_some_and(|at| at <= self.now_ms) {
+            self.retry_ms = None;
+            self.ask_again();
         }
     }
 
@@ -330,10 +345,7 @@ impl Model {
 
     fn link_changed(&mut self, link: Link) {
         if link == Link::Live && self.link != Link::Live {
-            self.people.ask_again();
-            if let Some(chat) = &mut self.chat {
-                chat.members_asked = false;
-            }
+            self.ask_again();
         }
         if matches!(link, Link::Waiting { .. } | Link::Stopped(_)) {
             self.people.absent();
@@ -344,6 +356,14 @@ impl Model {
         self.link = link;
         self.commands.push(Command::ReadList);
         self.commands.push(Command::ReadWindow);
+    }
+
+    /// What was asked and not answered may be asked again.
+    fn ask_again(&mut self) {
+        self.people.ask_again();
+        if let Some(chat) = &mut self.chat {
+            chat.members_asked = false;
+        }
     }
 
     fn listed(&mut self, list: Vec<Summary>) {

@@ -169,7 +169,8 @@ impl Run {
             Update::Core(Core::Link(Link::Stopped(Some((code, why)))))
                 if matches!(code, Code::BAD_TOKEN | Code::REVOKED) =>
             {
-                self.out(Some(format!("{why} ({code})"))).await;
+                let known = code.entry().map(|e| e.about.to_owned());
+                self.out(Some(known.unwrap_or(why))).await;
             }
             Update::Core(Core::Link(link)) => self.take(Msg::Link(link)).await,
             Update::Core(Core::Presence(users)) => self.take(Msg::Presence(users)).await,
@@ -190,6 +191,14 @@ impl Run {
                 self.window_stale |= open == Some(event.conversation);
             }
             Update::Core(Core::Mail { .. }) => {}
+            Update::Lagged(_) => {
+                // The state of the connection may be among what was dropped.
+                if let Some(link) = self.client.as_ref().map(Client::link) {
+                    self.take(Msg::Link(link)).await;
+                }
+                self.list_stale = true;
+                self.window_stale = true;
+            }
             Update::Store { problem } => self.take(Msg::Store(problem)).await,
             _ => {
                 self.list_stale = true;

@@ -3,11 +3,19 @@
 //! Promises: a line never comes out wider than asked, but for a single character that is wider by
 //! itself; nothing but white space at a break is left out; widths are those that the screen uses.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use ratatui::buffer::CellWidth as _;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 /// A character with more bytes than this is no writing but an attempt on the terminal.
 const CHARACTER_BYTES_MAX: usize = 64;
+
+/// Bytes of texts that are worth remembering how they wrap, and of all that are remembered.
+const LONG: usize = 512;
+const REMEMBERED_MAX: usize = 4 << 20;
 
 /// The characters as a reader sees them, those past all measure replaced.
 pub(crate) fn characters(text: &str) -> impl Iterator<Item = &str> {
@@ -60,6 +68,42 @@ pub(crate) fn wrap(text: &str, max: usize) -> Vec<String> {
     }
     lines.push(line);
     lines
+}
+
+/// Remembers how long texts wrap: they are asked for with every key. Forgets all of it when it is
+/// too much, or when the width is another.
+#[derive(Debug, Default)]
+pub(crate) struct Wrapped(RefCell<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    room: usize,
+    bytes: usize,
+    rows: HashMap<String, Rc<Vec<String>>>,
+}
+
+impl Wrapped {
+    /// The rows of a text of others, made harmless, line by line.
+    pub(crate) fn rows(&self, text: &str, room: usize) -> Rc<Vec<String>> {
+        let mut memory = self.0.borrow_mut();
+        if memory.room != room || memory.bytes > REMEMBERED_MAX {
+            *memory = Memory {
+                room,
+                ..Memory::default()
+            };
+        }
+        if let Some(rows) = memory.rows.get(text) {
+            return Rc::clone(rows);
+        }
+        let lines = text.split('\n');
+        let rows = lines.flat_map(|line| wrap(&crate::shown::line(line), room));
+        let rows = Rc::new(rows.collect());
+        if text.len() >= LONG {
+            memory.bytes += text.len();
+            memory.rows.insert(text.to_owned(), Rc::clone(&rows));
+        }
+        rows
+    }
 }
 
 /// At most so many cells; what was cut off is told by an ellipsis.
@@ -125,6 +169,19 @@ mod tests {
     fn a_character_past_all_measure_is_one_mark() {
         let zalgo = format!("a{}b", "\u{301}".repeat(10_000));
         assert_eq!(wrap(&zalgo, 10), ["\u{fffd}b"]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_it_was_and_bounded() {
+        let wrapped = super::Wrapped::default();
+        for i in 0..200 {
+            let text = format!("{i} {}", "word ".repeat(12_000));
+            let rows = wrapped.rows(&text, 20);
+            assert_eq!(*wrapped.rows(&text, 20), *rows);
+            assert_ne!(*wrapped.rows(&text, 30), *rows);
+            assert!(wrapped.0.borrow().bytes <= super::REMEMBERED_MAX + text.len());
+        }
+        assert_eq!(*wrapped.rows("a\nb\u{7}", 20), ["a", "b␇"]);
     }
 
     proptest! {

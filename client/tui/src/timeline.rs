@@ -18,7 +18,7 @@ use crate::model::Model;
 use crate::model::chat::{Chat, event_of};
 use crate::scroll;
 use crate::theme::Theme;
-use crate::{shown, text, when};
+use crate::{text, when};
 
 /// Messages of one sender this close together stand under one name, in milliseconds.
 const TOGETHER_MS: u64 = 5 * 60 * 1000;
@@ -273,12 +273,10 @@ impl Page<'_> {
     ) {
         let room = self.width.saturating_sub(LEFT + RIGHT).max(1);
         let mut rows: Vec<Line<'static>> = Vec::new();
-        for line in what.split('\n') {
-            for row in text::wrap(&shown::line(line), room) {
-                let mut spans = vec![Span::raw(" ".repeat(LEFT.min(self.width)))];
-                spans.extend(self.found(row, style));
-                rows.push(Line::from(spans));
-            }
+        for row in self.model.wrapped.rows(what, room).iter() {
+            let mut spans = vec![Span::raw(" ".repeat(LEFT.min(self.width)))];
+            spans.extend(self.found(row, style));
+            rows.push(Line::from(spans));
         }
         if !marks.is_empty() {
             let mark = format!("({})", marks.join(", "));
@@ -304,12 +302,12 @@ impl Page<'_> {
     }
 
     /// A line with what is searched for set off.
-    fn found(&self, row: String, style: Style) -> Vec<Span<'static>> {
+    fn found(&self, row: &str, style: Style) -> Vec<Span<'static>> {
         let searched = self.chat.find.as_ref().map_or("", |f| f.searched.as_str());
         let (low, wanted) = (row.to_lowercase(), searched.to_lowercase());
         // Small letters may take other room than great ones: then nothing is set off.
         if wanted.is_empty() || low.len() != row.len() {
-            return vec![Span::styled(row, style)];
+            return vec![Span::styled(row.to_owned(), style)];
         }
         let mut spans = Vec::new();
         let mut done = 0;

@@ -38,6 +38,8 @@ impl Run {
                 let Some(data) = &mut self.data else {
                     return Ok(());
                 };
+                // What was kept before was another device's, and may be another person's.
+                Kept::forget(&self.folder);
                 if let Err(error) = data.keep(&endpoint, &session) {
                     self.take(Msg::NotIn(error.to_string())).await;
                 } else {

@@ -53,13 +53,13 @@ pub(super) fn draw(
     }
     for (at, field) in form.fields.iter().enumerate() {
         let here = form.at == at + offset;
-        let room = inner.saturating_sub(label + 2).max(2);
+        let room = inner.saturating_sub(label + 3).max(2);
         let (rows, (row, column)) = field.edit.rows(room, field.masked);
         let shown = rows.get(row).cloned().unwrap_or_default();
-        let name = text::fit(field.label, label);
+        let name = format!("{} ", text::fit(field.label, label));
         let style = if here { theme.accent() } else { theme.plain() };
         if here {
-            cursor = Some((lines.len(), label + 2 + column));
+            cursor = Some((lines.len(), label + 3 + column));
         }
         let value = if field.edit.is_empty() {
             Span::styled(text::cut(field.hint, room), theme.dim())
