@@ -141,7 +141,7 @@ impl Client {
         asked: Asked,
         always: bool,
     ) -> Result<Accepted, Refused> {
-        check(&asked, &self.limits)?;
+        check(&asked, self.settings.user, &self.limits)?;
         let id = match &asked {
             Asked::Send(s) => s.id,
             Asked::Edit(e) => e.id,
@@ -187,7 +187,11 @@ impl Client {
         sends.extend(name.map(|n| draft::name(conversation, n)));
         sends.extend(topic.map(|t| draft::topic(conversation, t)));
         for send in &sends {
-            check(&Asked::Send(Box::new(send.clone())), &self.limits)?;
+            check(
+                &Asked::Send(Box::new(send.clone())),
+                self.settings.user,
+                &self.limits,
+            )?;
         }
         let mut first = None;
         for mut send in sends {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parlour_sdk::protocol::UserId;
 use parlour_sdk::protocol::body::Body;
+use parlour_sdk::protocol::line::Standing;
 use parlour_sdk::protocol::record::Mentions;
 use parlour_sdk::{Command as Core, Request, draft};
 
@@ -15,11 +16,20 @@ const MENTIONS_MAX: usize = 50;
 
 impl Model {
     pub(super) fn compose(&mut self, text: &str) {
+        if self.is_out() {
+            return self.say("you are not a member here any more");
+        }
         let Some(chat) = &mut self.chat else { return };
         if !chat.composer.edit.insert(text, true) {
             self.say("a message holds 64 KiB; the rest was left out");
         }
         self.typing();
+    }
+
+    /// Whether one was a member of the open conversation, and is none any more.
+    pub(crate) fn is_out(&self) -> bool {
+        let standing = self.open_summary().and_then(|s| s.standing);
+        matches!(standing, Some(Standing::Left(_) | Standing::Removed(_)))
     }
 
     pub(super) fn typing(&mut self) {
@@ -32,6 +42,9 @@ impl Model {
     }
 
     pub(super) fn send(&mut self) {
+        if self.is_out() {
+            return;
+        }
         let mentions = self.mentions();
         let direct = !self.is_group();
         let Some(chat) = &mut self.chat else { return };

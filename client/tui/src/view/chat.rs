@@ -6,7 +6,6 @@ use ratatui::text::{Line, Span};
 
 use parlour_sdk::core::view::Before;
 use parlour_sdk::protocol::frame::server::State;
-use parlour_sdk::protocol::line::Standing;
 
 use crate::layout::{self, ChatAreas, PROMPT};
 use crate::model::chat::{Chat, Mode, id_of};
@@ -177,8 +176,7 @@ fn compose(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fra
         }
         return;
     }
-    let standing = model.open_summary().and_then(|s| s.standing);
-    if matches!(standing, Some(Standing::Left(_) | Standing::Removed(_))) {
+    if model.is_out() {
         let line = "You are not a member here any more; what was said can be read.";
         let line = text::cut(line, usize::from(area.width));
         return super::put(vec![Line::from(line)], theme.dim(), area, frame);
