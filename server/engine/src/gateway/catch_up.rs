@@ -20,11 +20,11 @@ pub fn line(entry: &Entry) -> Line {
         (Some(member), None) => match member.until {
             None => (Standing::Member(member.joined), standing.head),
             Some(until) => {
-                // Of one who is out, the newest that they may read; its n is not known, and none
-                // is counted as unread.
-                let seq = until.seq.min(standing.head.seq);
+                // Of one who is out, the newest that they may read: their end, which is there though
+                // the head may lag behind it, and nobody will tell them later. Its n is not known,
+                // and none is counted as unread.
                 let head = Head {
-                    seq,
+                    seq: until.seq,
                     n: entry.mark.read.n.max(member.n),
                 };
                 if entry.removed {
