@@ -61,16 +61,11 @@ impl Tmux {
         }
         args.push("--");
         args.extend(program);
-        // Options of windows are set before the window is there.
-        let mut all = vec![
-            "start-server",
-            ";",
-            "set-option",
-            "-g",
-            "remain-on-exit",
-            "on",
-            ";",
-        ];
+        // Options are set before the window is there. The server stays when its last screen goes:
+        // the next one would meet it as it ends.
+        let mut all = vec!["start-server", ";"];
+        all.extend(["set-option", "-s", "exit-empty", "off", ";"]);
+        all.extend(["set-option", "-g", "remain-on-exit", "on", ";"]);
         all.extend(args);
         let done = self.run(&all);
         assert!(
@@ -126,8 +121,24 @@ impl Tmux {
         String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
-    /// What a terminal was left as: whether it is the alternate screen, and whether the mouse is
-    /// taken.
+    /// Waits until what ran on a screen has ended and given it back: the alternate screen and the
+    /// mouse are not taken any more.
+    #[track_caller]
+    pub fn ends(&self, name: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.state(name) != "0 0 1" {
+            let (state, screen) = (self.state(name), self.screen(name));
+            assert!(
+                Instant::now() < end,
+                "{name} did not end, or kept the terminal ({state}):\n{screen}"
+            );
+            // tidy: sleep, because a terminal is polled here; no order of events hangs on it.
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// How a terminal is: whether it is on the alternate screen, whether the mouse is taken, and
+    /// whether what ran on it has ended.
     pub fn state(&self, name: &str) -> String {
         let format = "#{alternate_on} #{mouse_any_flag} #{pane_dead}";
         let out = self.run(&["display-message", "-p", "-t", name, format]);
