@@ -363,6 +363,7 @@ impl Model {
         self.people.ask_again();
         if let Some(chat) = &mut self.chat {
             chat.members_asked = false;
+            chat.older_asked = false;
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
+use parlour_sdk::protocol::Seq;
 use parlour_sdk::protocol::error::Code;
 use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates};
 use tokio::sync::mpsc;
@@ -273,6 +274,10 @@ impl Run {
                 let window = wanted.map(|(conversation, at)| Window {
                     timeline: core.timeline(conversation, at, WINDOW),
                     at,
+                    oldest: core
+                        .held(conversation)
+                        .first()
+                        .map_or(Seq::ZERO, |s| s.from),
                     head: core
                         .summary(conversation)
                         .map(|s| s.head)

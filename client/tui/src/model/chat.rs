@@ -51,6 +51,8 @@ pub(crate) struct Window {
     pub(crate) at: Option<Seq>,
     /// The newest place.
     pub(crate) head: Head,
+    /// The oldest place held.
+    pub(crate) oldest: Seq,
     /// How far the others are.
     pub(crate) receipts: Vec<(UserId, Mark)>,
 }
@@ -127,6 +129,7 @@ pub(crate) struct Chat {
     /// The window read is not yet the one wanted.
     pub(crate) sliding: bool,
     pub(crate) older_asked: bool,
+    oldest: Seq,
     pub(crate) read_upto: Seq,
     /// Go here once it is in the window.
     pub(crate) jump: Option<Seq>,
@@ -157,6 +160,7 @@ impl Chat {
             at: None,
             sliding: false,
             older_asked: false,
+            oldest: Seq::ZERO,
             read_upto: Seq::ZERO,
             jump: None,
         }
@@ -185,13 +189,15 @@ impl Chat {
         self.before = window.timeline.before;
         self.items = window.timeline.items;
         self.counts = window.timeline.counts;
-        self.head = window.head;
         self.receipts = window.receipts;
         self.read = true;
         self.sliding = false;
-        if self.before != Before::More {
+        // An answer may be here before it was seen to be on its way: what tells is what is held.
+        if self.before != Before::More || (self.oldest, self.head) != (window.oldest, window.head) {
             self.older_asked = false;
         }
+        self.oldest = window.oldest;
+        self.head = window.head;
         self.follow();
     }
 

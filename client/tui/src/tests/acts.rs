@@ -132,6 +132,11 @@ fn any_amount_of_history_is_scrolled_by_a_window() {
     world.keys(&["Up"]);
     world.keys(&["PgUp"]);
     assert!(!world.asked().iter().any(older));
+    // It came before it was seen to be on its way: the next is asked for as the top comes near.
+    let held = world.held.get_mut(&ben).unwrap();
+    held.items.remove(0);
+    world.refresh();
+    assert_eq!(world.asked().iter().filter(|c| older(c)).count(), 1);
     // And all the way back.
     for _ in 0..400 {
         world.keys(&["PgDn"]);

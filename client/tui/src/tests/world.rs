@@ -20,7 +20,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::CellWidth as _;
 use serde_json::{Value, json};
 
-use crate::model::chat::Window;
+use crate::model::chat::{Window, event_of};
 use crate::model::{Command, Me, Model, Msg};
 use crate::view;
 
@@ -167,6 +167,11 @@ impl World {
                 counts: None,
             },
             at: chat.at,
+            oldest: held
+                .items
+                .first()
+                .and_then(event_of)
+                .map_or(Seq::ZERO, |e| e.seq),
             head: held.summary.head,
             receipts: held.receipts.clone(),
         })))
