@@ -171,7 +171,7 @@ bindings! {
         [on(K::Up), char('k')] A::Up => "message before";
         [on(K::Down), char('j')] A::Down => "message after";
         [on(K::Home), char('g')] A::First => "oldest loaded";
-        [on(K::End), char('G')] A::Last => "newest";
+        [on(K::End), char('G'), with_ctrl(K::End)] A::Last => "newest";
         [char('r'), on(K::Enter)] A::Reply => "reply";
         [char('e')] A::EditThis => "edit, if it is yours";
         [char('d'), on(K::Delete)] A::Delete => "delete";

@@ -87,9 +87,12 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
         saved: kept,
         quit: false,
     };
-    run.connect().await?;
-
     let mut screen = Screen::take(mouse)?;
+    // What is kept may be much.
+    screen
+        .terminal
+        .draw(|frame| frame.render_widget(" Opening…", frame.area()))?;
+    run.connect().await?;
     let size = screen.terminal.size()?;
     run.take(Msg::Resize(size.width, size.height)).await;
     let mut events = events();
