@@ -8,6 +8,7 @@ use parlour_sdk::protocol::{ConversationId, Seq};
 use parlour_sdk::{Request, draft};
 
 use super::{Command, Entry, Model, Over, Purpose};
+use crate::edit::Edit;
 use crate::form::{Done, Field, Form};
 use crate::keys::Action;
 use crate::shown;
@@ -83,9 +84,12 @@ impl Model {
     pub(super) fn entrance_action(&mut self, action: Action) {
         match self.entrance.action(action) {
             Done::Chosen => {
-                let server = self.entrance.text("Server").to_owned();
-                let name = self.entrance.text("Name").to_owned();
-                self.entrance.fields = entrance_fields(self.entrance.chosen, &server, &name);
+                let mut fields = entrance_fields(self.entrance.chosen, "", "");
+                for field in &mut fields {
+                    // What was written stays, wherever there is a place for it.
+                    field.edit = Edit::new(self.entrance.text(field.label));
+                }
+                self.entrance.fields = fields;
                 self.entrance.error = None;
             }
             Done::Submitted => self.enter(),

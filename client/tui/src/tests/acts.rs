@@ -372,4 +372,12 @@ fn passwords_and_invitations_go_to_the_server_alone() {
     assert!(!format!("{asked:?} {:?}", world.model).contains("password-1"));
     world.tell(Msg::NotIn("This name is taken. Choose another.".to_owned()));
     assert!(world.screen().contains("This name is taken"));
+    // Another way in, with what is written already.
+    world.keys(&["Tab", "Left", "Left", "Enter", "Enter", "Enter", "Enter"]);
+    let asked = world.asked();
+    let [Command::Enter(entry)] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert_eq!((entry.name.as_str(), entry.new), ("ada", false));
+    assert_eq!(entry.password.0, "password-1");
 }
