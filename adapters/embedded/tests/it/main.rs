@@ -9,3 +9,4 @@ mod full;
 mod rows;
 mod store;
 mod suites;
+mod torn;

@@ -387,8 +387,8 @@ impl Node {
             };
             return;
         }
-        s.registered = true;
-        if s.ready {
+        let first = !core::mem::replace(&mut s.registered, true);
+        if s.ready && !(first && planted(Mutant::ReadyUnregistered)) {
             // Only now is it found again: what was told meanwhile passed it by, and so did the
             // word that its user came into a channel.
             let user = s.user;
