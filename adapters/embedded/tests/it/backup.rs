@@ -180,12 +180,13 @@ async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
     let mut out = BufReader::new(writer.stdout.take().unwrap()).lines();
     let answered = Arc::new(AtomicU64::new(0));
     let heard = answered.clone();
-    let (tell, told) = std::sync::mpsc::channel();
+    // One that waits is enough to wake whoever waits for more.
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     let reader = std::thread::spawn(move || {
         while let Some(Ok(line)) = out.next() {
             if let Some((_, seq)) = line.split_once("answered ") {
                 heard.store(seq.parse().unwrap(), Ordering::SeqCst);
-                let _ = tell.send(());
+                let _ = tell.try_send(());
             }
         }
     });
