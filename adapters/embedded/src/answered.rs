@@ -143,7 +143,7 @@ impl Answered {
             done = done.and_then(|()| self.file.sync_data());
         }
         if let Err(error) = done {
-            metrics::counter!("parlour_store_answered_failed").increment(1);
+            metrics::counter!("parlour_store_answered_failed_total").increment(1);
             tracing::warn!(%error, "how far batches were answered could not be written");
         }
     }

@@ -293,7 +293,7 @@ impl Writer {
     }
 
     fn full(&self, free: u64, needed: u64) -> Error {
-        metrics::counter!("parlour_store_full").increment(1);
+        metrics::counter!("parlour_store_refused_total").increment(1);
         Error::Full {
             what: "store",
             why: format!(

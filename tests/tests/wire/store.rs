@@ -197,6 +197,10 @@ async fn a_full_disk_refuses_sends_as_retryable_and_reading_goes_on() {
     let own = ConversationId::own(ada.user);
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::MessagePack).await;
     let first = socket.say(own, "before").await;
+    // Something else that takes room, and gives it back later. The file system is the node's own.
+    let seen = format!("/proc/{}/root{}", node.pid(), node.data().display());
+    let other = std::path::Path::new(&seen).join("other");
+    std::fs::write(&other, vec![1; 60 << 20]).unwrap();
     // Text that no compression makes small.
     let mut noise = vec![0u8; 24_000];
     let refused = loop {
@@ -227,6 +231,27 @@ async fn a_full_disk_refuses_sends_as_retryable_and_reading_goes_on() {
         .await
         .ok();
     assert_eq!(history.events[0].seq, first.seq);
+
+    std::fs::remove_file(&other).unwrap();
+    let healed = async {
+        loop {
+            let mut send = plain("after");
+            send.conversation = Some(own);
+            send.r#ref = socket.next_ref();
+            socket.send(&Client::Send(send)).await;
+            let answer = socket.expect(|f| match f {
+                Server::Sent(s) => Some(Ok(s.seq)),
+                Server::Error(e) => Some(Err(e.code)),
+                _ => None,
+            });
+            match answer.await {
+                Ok(seq) => break seq,
+                Err(code) => assert_eq!(code, Code::STORAGE_FULL),
+            }
+        }
+    };
+    let healed = tokio::time::timeout(Duration::from_secs(60), healed).await;
+    assert!(healed.expect("room came back, and sends were refused on") > first.seq);
     node.kill();
 }
 

@@ -90,7 +90,7 @@ async fn a_copy_that_was_cut_or_changed_makes_no_store() {
     }
 }
 
-const ROUNDS: u32 = 40;
+const ROUNDS: u32 = 24;
 const FILE: &str = "PARLOUR_TEST_FILE";
 const MADE: &str = "PARLOUR_TEST_MADE";
 
@@ -192,7 +192,7 @@ async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
     });
     told.recv().unwrap();
     let mut copied = 0;
-    for round in 0..5 {
+    for round in 0..3 {
         let (file, made) = (at.path().join("chat.backup"), at.path().join("made"));
         let before = answered.load(Ordering::SeqCst);
         backup(&data, &file, &mut |_, _| {}).unwrap();
