@@ -74,12 +74,78 @@ impl Codec {
         }
     }
 
+    /// How many bytes this value takes, without writing it anywhere.
+    #[must_use]
+    pub fn size<T: Serialize>(self, value: &T) -> usize {
+        let mut count = Count(0);
+        // As in `encode`: there is no error to give.
+        match self {
+            Self::Json => serde_json::to_writer(&mut count, value).unwrap_or_default(),
+            Self::MessagePack => {
+                rmp_serde::encode::write_named(&mut count, value).unwrap_or_default();
+            }
+        }
+        count.0
+    }
+
+    /// The `ref` of a frame that may be no frame of ours otherwise: of an object that is whole in
+    /// this codec and has a number there. So that whoever sent it knows which it was.
+    #[must_use]
+    pub fn reference(self, bytes: &[u8]) -> Option<crate::frame::Ref> {
+        self.walk(bytes).ok()?;
+        self.read::<Reference>(bytes).ok()?.0
+    }
+
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Vec<u8> {
         // Our own types have string keys and write to memory: there is no error to give.
         match self {
             Self::Json => serde_json::to_vec(value).unwrap_or_default(),
             Self::MessagePack => rmp_serde::to_vec_named(value).unwrap_or_default(),
         }
+    }
+}
+
+/// Counts what is written to it.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The `ref` of an object, whatever else is in it.
+struct Reference(Option<crate::frame::Ref>);
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_map(Object)
+    }
+}
+
+struct Object;
+
+impl<'de> serde::de::Visitor<'de> for Object {
+    type Value = Reference;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Reference, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if key == "ref" && found.is_none() {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<serde::de::IgnoredAny>()?;
+            }
+        }
+        Ok(Reference(found))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Decides wakes some seconds after each event.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlour_protocol::id::{ConversationId, DeviceId, UserId};
 use parlour_protocol::kind::{self, Class, Shape};
@@ -23,6 +23,12 @@ pub struct Config {
     pub open_max: usize,
     /// The cursor is made durable at most once in this while.
     pub advance_ms: u64,
+    /// Users who were woken for a conversation and have not read it that are remembered, so that a
+    /// read clears what their devices show. Beyond it the oldest are forgotten: what they show
+    /// stays until it is looked at.
+    pub woken_max: usize,
+    /// How soon what could not be found out is asked for again.
+    pub again_ms: u64,
 }
 
 impl Default for Config {
@@ -32,6 +38,8 @@ impl Default for Config {
             waiting_max: 50_000,
             open_max: 64,
             advance_ms: 1_000,
+            woken_max: 50_000,
+            again_ms: 500,
         }
     }
 }
@@ -56,6 +64,10 @@ pub struct UserFacts {
     pub read: Seq,
     /// Whether they muted it: then only a mention wakes.
     pub muted: bool,
+    /// Whether they are in it. Only who is is woken: a mention calls nobody into a channel.
+    pub member: bool,
+    /// Whether they blocked the sender: then nothing of theirs wakes, a mention neither.
+    pub blocked: bool,
 }
 
 /// What happened.
@@ -72,8 +84,18 @@ pub enum Input {
     Facts {
         /// Of [`Output::Ask`].
         ask: u64,
-        /// The users.
+        /// The users. Those of whom nothing could be found out are left out, and asked for again.
         users: Vec<UserFacts>,
+    },
+    /// A user has read a conversation up to a place. Best effort: it is known anyway to whoever
+    /// is asked later.
+    Read {
+        /// Who.
+        user: UserId,
+        /// Where.
+        conversation: ConversationId,
+        /// How far.
+        seq: Seq,
     },
     /// It could not be had; it is asked for again.
     Failed {
@@ -98,6 +120,10 @@ pub enum Output {
         ask: u64,
         /// Where.
         conversation: ConversationId,
+        /// Whether that is a channel, of which users need not be members.
+        channel: bool,
+        /// Whose event it is.
+        sender: UserId,
         /// Whom.
         users: Vec<UserId>,
     },
@@ -113,6 +139,17 @@ pub enum Output {
         seq: Seq,
         /// Whether the user is mentioned.
         mention: bool,
+    },
+    /// Take away what a device was woken to show of a conversation: its user has read it.
+    Clear {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        device: DeviceId,
+        /// Of which conversation.
+        conversation: ConversationId,
+        /// Up to this place.
+        seq: Seq,
     },
     /// Make the cursor durable.
     Advance {
@@ -145,10 +182,59 @@ enum State {
 #[derive(Debug)]
 struct Event {
     conversation: ConversationId,
+    channel: bool,
+    sender: UserId,
     seq: Seq,
+    /// Users who are not decided yet.
     users: Vec<UserId>,
     mentioned: Vec<UserId>,
     everyone: bool,
+}
+
+/// A question that is under way, and what was read meanwhile: the answer may not know of it.
+#[derive(Debug)]
+struct Open {
+    conversation: ConversationId,
+    read: BTreeMap<UserId, Seq>,
+}
+
+/// Who was woken for what and has not read it since, oldest first.
+#[derive(Debug, Default)]
+struct Woken {
+    by: BTreeMap<(UserId, ConversationId), (u64, Seq, BTreeSet<DeviceId>)>,
+    order: BTreeMap<u64, (UserId, ConversationId)>,
+    count: u64,
+}
+
+impl Woken {
+    fn add(&mut self, key: (UserId, ConversationId), device: DeviceId, seq: Seq, most: usize) {
+        self.count += 1;
+        let order = self.count;
+        let (at, newest, devices) = self.by.entry(key).or_default();
+        self.order.remove(at);
+        *at = order;
+        *newest = (*newest).max(seq);
+        devices.insert(device);
+        self.order.insert(order, key);
+        while self.order.len() > most
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.by.remove(&oldest);
+        }
+    }
+
+    /// Devices that show what was read. One that was woken for a later place shows that still.
+    fn read(&mut self, key: (UserId, ConversationId), seq: Seq) -> BTreeSet<DeviceId> {
+        match self.by.get(&key) {
+            Some((_, newest, _)) if *newest <= seq => {}
+            _ => return BTreeSet::new(),
+        }
+        let Some((at, _, devices)) = self.by.remove(&key) else {
+            return BTreeSet::new();
+        };
+        self.order.remove(&at);
+        devices
+    }
 }
 
 /// Decides wakes for one partition. Give it [`Input`]s, do its [`Output`]s.
@@ -157,7 +243,8 @@ pub struct Decider {
     config: Config,
     waiting: VecDeque<Waiting>,
     asks: u64,
-    open: BTreeMap<u64, u64>,
+    open: BTreeMap<u64, Open>,
+    woken: Woken,
     again_ms: Option<u64>,
     decided: Option<Position>,
     durable: Option<Position>,
@@ -174,6 +261,7 @@ impl Decider {
             waiting: VecDeque::new(),
             asks: 0,
             open: BTreeMap::new(),
+            woken: Woken::default(),
             again_ms: None,
             decided: None,
             durable: None,
@@ -186,6 +274,12 @@ impl Decider {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= self.config.waiting_max
+    }
+
+    /// Positions that wait to be decided.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Takes an input, and says what is to be done, in order.
@@ -216,10 +310,12 @@ impl Decider {
                     state,
                 });
             }
-            Input::Facts { ask, users } => {
-                self.open.remove(&ask);
-                self.decide(ask, &users, out);
-            }
+            Input::Facts { ask, users } => self.decide(ask, users, now_ms, out),
+            Input::Read {
+                user,
+                conversation,
+                seq,
+            } => self.read(user, conversation, seq, out),
             Input::Failed { ask } => {
                 self.open.remove(&ask);
                 for w in &mut self.waiting {
@@ -227,7 +323,7 @@ impl Decider {
                         w.state = State::Waits;
                     }
                 }
-                self.again_ms = Some(now_ms.saturating_add(500));
+                self.again_ms = Some(now_ms.saturating_add(self.config.again_ms));
             }
             Input::Advanced { ok } => {
                 self.advancing = false;
@@ -240,7 +336,10 @@ impl Decider {
         self.go_on(now_ms, out);
     }
 
-    fn decide(&mut self, ask: u64, users: &[UserFacts], out: &mut Vec<Output>) {
+    fn decide(&mut self, ask: u64, users: Vec<UserFacts>, now_ms: u64, out: &mut Vec<Output>) {
+        let Some(open) = self.open.remove(&ask) else {
+            return;
+        };
         let Some(w) = self
             .waiting
             .iter_mut()
@@ -249,10 +348,21 @@ impl Decider {
             return;
         };
         w.state = State::Done;
-        let Some(event) = &w.event else { return };
+        let Some(event) = &mut w.event else { return };
         for facts in users {
+            let known = event.users.len();
+            event.users.retain(|user| *user != facts.user);
+            if event.users.len() == known {
+                // Not asked for, or answered twice.
+                continue;
+            }
             let mention = event.everyone || event.mentioned.contains(&facts.user);
-            if facts.read >= event.seq || (facts.muted && !mention) {
+            let read = open.read.get(&facts.user).copied().unwrap_or(Seq::ZERO);
+            if facts.read.max(read) >= event.seq
+                || (facts.muted && !mention)
+                || !facts.member
+                || facts.blocked
+            {
                 continue;
             }
             for device in &facts.devices {
@@ -260,6 +370,9 @@ impl Decider {
                 if device.heard_ms.is_some_and(|at| at > w.came_ms) {
                     continue;
                 }
+                let key = (facts.user, event.conversation);
+                self.woken
+                    .add(key, device.device, event.seq, self.config.woken_max);
                 out.push(Output::Wake {
                     user: facts.user,
                     device: device.device,
@@ -268,6 +381,34 @@ impl Decider {
                     mention,
                 });
             }
+        }
+        if !event.users.is_empty() {
+            // Of these nothing is known: they are passed over by nobody.
+            w.state = State::Waits;
+            self.again_ms = Some(now_ms.saturating_add(self.config.again_ms));
+        }
+    }
+
+    fn read(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+        out: &mut Vec<Output>,
+    ) {
+        for open in self.open.values_mut() {
+            if open.conversation == conversation {
+                let read = open.read.entry(user).or_default();
+                *read = (*read).max(seq);
+            }
+        }
+        for device in self.woken.read((user, conversation), seq) {
+            out.push(Output::Clear {
+                user,
+                device,
+                conversation,
+                seq,
+            });
         }
     }
 
@@ -290,11 +431,17 @@ impl Decider {
             }
             if let Some(event) = &w.event {
                 self.asks += 1;
-                self.open.insert(self.asks, now_ms);
+                let open = Open {
+                    conversation: event.conversation,
+                    read: BTreeMap::new(),
+                };
+                self.open.insert(self.asks, open);
                 w.state = State::Asked(self.asks);
                 out.push(Output::Ask {
                     ask: self.asks,
                     conversation: event.conversation,
+                    channel: event.channel,
+                    sender: event.sender,
                     users: event.users.clone(),
                 });
             }
@@ -344,6 +491,8 @@ fn wakes(placed: &Placed) -> Option<Event> {
     }
     Some(Event {
         conversation: placed.event.conversation,
+        channel: matches!(placed.audience, Audience::Channel),
+        sender: h.sender,
         seq: placed.event.seq,
         users,
         everyone: h.mentions.everyone && placed.event.carried.shape != Shape::Channel,

@@ -9,7 +9,8 @@
 //! Answers to `ask N`: `got N …` (see `have`), `failed N CODE`, `appended N [unknown|CODE]`.
 //! From the node: `given event CONV SEQ`, `given raised CONV SEQ`, `given marked USER CONV MARK`,
 //! `given placed|refused …`, `given behind MS`, `given typing USER CONV`, `given mail USER K`,
-//! `given presence USER=on|off …`, `given revoked`. `written [N]`, `drain MS`, `breach CODE`, `gone`.
+//! `given presence USER=on|off …`, `given revoked`. `many N` is event 1 of G
+//! in so many conversations. `written [N]`, `drain MS`, `breach CODE`, `gone`.
 
 mod show;
 
@@ -88,6 +89,10 @@ impl Run {
     }
 
     fn one(&mut self, line: &str) -> String {
+        if line == "welcome" {
+            let lines = ["hello", "verified", "registered", "written"];
+            return lines.iter().map(|line| self.one(line)).collect();
+        }
         let words: Vec<&str> = line.split_whitespace().collect();
         let inputs = self.inputs(line, &words);
         let mut shown = String::new();
@@ -103,6 +108,11 @@ impl Run {
                     shown.push_str(&format!("  {text}\n"));
                 }
             }
+        }
+        let lines = shown.lines().count();
+        if lines > 100 {
+            let last = shown.lines().next_back().unwrap_or_default();
+            return format!("  ({lines} outputs, the last:)\n{last}\n");
         }
         shown
     }
@@ -160,13 +170,6 @@ impl Run {
                 self.now_ms = number(ms);
                 vec![Input::Tick]
             }
-            ["welcome"] => {
-                let mut all = Vec::new();
-                for line in ["hello", "verified", "registered", "written"] {
-                    all.extend(self.inputs(line, &[line]));
-                }
-                all
-            }
             ["verified", scopes @ ..] => {
                 let scopes = scopes.iter().map(|s| match *s {
                     "read" => Scope::Read,
@@ -211,11 +214,22 @@ impl Run {
                 let all = self.waiting.len();
                 let frames = some.first().map_or(all, |n| number(n) as usize).min(all);
                 let bytes: u64 = self.waiting.drain(..frames).sum();
-                vec![Input::Written { frames: frames as u64, bytes: bytes.max(if some.is_empty() { 1 << 30 } else { 0 }) }]
+                vec![Input::Written {
+                    frames: frames as u64,
+                    bytes,
+                }]
             }
             ["drain", ms] => vec![Input::Drain { after_ms: number(ms) }],
             ["breach", code] => vec![Input::Breach(code_of(code))],
             ["gone"] => vec![Input::Gone],
+            ["many", count] => (0..number(count))
+                .map(|n| {
+                    let place = format!("N{n}");
+                    let mut event = self.world.event("G", "1");
+                    event.conversation = self.world.conversation(&place);
+                    Input::Given(Given::Event(Arc::new(Prepared::new(event))))
+                })
+                .collect(),
             ["raw", ..] => vec![self.bytes(rest.as_bytes())],
             ["bytes", hex @ ..] => {
                 let bytes: Vec<u8> = hex
@@ -237,7 +251,10 @@ impl Run {
     fn bytes(&self, bytes: &[u8]) -> Input {
         match Client::decode(self.codec, bytes) {
             Ok(frame) => Input::Frame(Box::new(frame)),
-            Err(error) => Input::Unreadable(error),
+            Err(error) => Input::Unreadable {
+                r#ref: self.codec.reference(bytes).unwrap_or(0),
+                error,
+            },
         }
     }
 
@@ -278,6 +295,11 @@ impl Run {
                     frame["kind"] = json!(kind);
                 }
             }
+            ["focus"] | ["watch"] => {
+                if kind == "watch" {
+                    frame["users"] = json!([]);
+                }
+            }
             ["focus", place, ..] => {
                 frame["conversation"] = json!(self.world.conversation(place));
                 frame["members"] = json!(words.contains(&"members"));
@@ -305,7 +327,7 @@ impl Run {
                     }
                 }
             }
-            ["ping" | "focus", ..] => {}
+            ["ping", ..] => {}
             other => panic!("no word {other:?}"),
         }
         frame

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use parlour_engine::log::sequencer::Sequencer;
+use parlour_protocol::body::Body;
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, UserId};
 use parlour_protocol::kind::Shape;
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
@@ -124,21 +125,33 @@ impl World {
         self.messages.get(&id).cloned().unwrap_or_else(|| id.to_string())
     }
 
-    /// Has lines sequenced, `; ` between them.
+    /// Remembers what a line names.
+    pub fn name(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let [who, _, name, "in", place, ..] = words[..] {
+            let who = who.split('/').next().unwrap_or(who);
+            let shown = match place.strip_prefix('@') {
+                Some(peer) if peer == self.me => format!("@{who}"),
+                _ => place.to_owned(),
+            };
+            self.conversations.insert(conversation(who, place), shown);
+            self.messages.insert(id(name), name.to_owned());
+        }
+    }
+
+    /// Has lines sequenced, `; ` between them. `… controls=N`: its text is so many control
+    /// characters.
     pub fn write(&mut self, lines: &str) {
-        let sequencer = self.sequencer.get_or_insert_with(|| Sequencer::new(100));
         for line in lines.split("; ") {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            if let [who, _, name, "in", place, ..] = words[..] {
-                let who = who.split('/').next().unwrap_or(who);
-                let to = place.strip_prefix('@').map(|peer| {
-                    if peer == self.me { format!("@{who}") } else { place.to_owned() }
-                });
-                let shown = to.unwrap_or_else(|| place.to_owned());
-                self.conversations.insert(conversation(who, place), shown);
-                self.messages.insert(id(name), name.to_owned());
+            let (line, controls) = line.split_once(" controls=").unwrap_or((line, ""));
+            self.name(line);
+            let sequencer = self.sequencer.get_or_insert_with(|| Sequencer::new(100));
+            let mut record = record(line);
+            if !controls.is_empty() {
+                let text = "\u{1}".repeat(number(controls) as usize);
+                record.payload = Body::text(&text).to_payload();
             }
-            let batch = [(at(self.written), record(line))];
+            let batch = [(at(self.written), record)];
             self.written += 1;
             let questions = sequencer.questions(&batch);
             let facts = self.store.facts(batch[0].0, &questions);
