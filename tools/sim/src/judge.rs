@@ -134,7 +134,13 @@ fn read(world: &mut World, conversation: ConversationId) {
             newest: false,
             changes: false,
         };
-        let page = stretch(conversation, asked, &history, 1 << 20);
+        let page = stretch(
+            conversation,
+            asked,
+            &history,
+            parlour_protocol::codec::Codec::Json,
+            1 << 20,
+        );
         if page.to <= after {
             return world.breach(format!("dense: {conversation} has a hole behind {after}"));
         }
