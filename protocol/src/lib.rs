@@ -4,7 +4,7 @@
 //! In flow order: what things are called ([`id`], [`seq`], [`kind`]), what is said
 //! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`]), what the log and the
 //! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`mod@line`]), and what
-//! can go wrong ([`error`], [`limits`], [`check`]).
+//! can go wrong ([`error`], [`limits`], [`check`]). Beside the flow: bugs to plant ([`mutant`]).
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
@@ -22,6 +22,7 @@ pub mod id;
 pub mod kind;
 pub mod limits;
 pub mod line;
+pub mod mutant;
 pub mod node;
 pub mod position;
 pub mod record;

@@ -173,10 +173,14 @@ impl Room {
         self.about.as_ref().map(|a| a.shape)
     }
 
-    /// Whether its user went out, as far as is known.
-    pub(crate) fn is_out(&self) -> bool {
-        self.line
-            .is_some_and(|l| matches!(l.standing, Standing::Left(_) | Standing::Removed(_)))
+    /// Whether its user went out at this place, as far as is known: one who holds an event from
+    /// behind it came in again.
+    pub(crate) fn is_out_at(&self, seq: Seq) -> bool {
+        let newest = self.stretches.newest().map_or(self.had, |s| s.to);
+        self.line.is_some_and(|l| match l.standing {
+            Standing::Left(end) | Standing::Removed(end) => end == seq && newest <= end,
+            Standing::Member(_) => false,
+        })
     }
 
     pub(crate) fn own_mark(&self) -> Mark {

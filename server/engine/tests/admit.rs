@@ -143,13 +143,19 @@ fn what_is_not_ones_own_answers_as_what_is_not_there() {
     for (asked, found) in nowhere {
         // Or for its form alone, which is the same anywhere.
         let form = found == "refused 3024 unknown_kind";
-        assert!(form || found == "refused 3003 not_found", "{asked}: {found}");
+        assert!(
+            form || found == "refused 3003 not_found",
+            "{asked}: {found}"
+        );
     }
 }
 
 #[test]
 fn who_is_brought_in_before_their_send_may_send() {
-    let mut log = Log::new(&["ann create g1 in G group with=bob", "ann add a1 in G members=dan"]);
+    let mut log = Log::new(&[
+        "ann create g1 in G group with=bob",
+        "ann add a1 in G members=dan",
+    ]);
     let place = conversation("ann", "G");
     // The gateway has not heard of it yet.
     let first = json!({"type": "send", "conversation": place, "id": id("first"), "body": {"plain": {"text": "x"}}});
@@ -163,7 +169,10 @@ fn who_is_brought_in_before_their_send_may_send() {
 #[test]
 fn who_was_in_it_is_told_so() {
     let place = conversation("ann", "G");
-    let mut log = Log::new(&["ann create g1 in G group with=dan", "ann remove r1 in G members=dan"]);
+    let mut log = Log::new(&[
+        "ann create g1 in G group with=dan",
+        "ann remove r1 in G members=dan",
+    ]);
     let edge = |seq| Edge {
         seq: Seq(seq),
         position: at(seq - 1),

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Given};
+use crate::import::{self, Import, OnError};
 use crate::{keep, serve};
 
 /// A chat server in one binary.
@@ -22,6 +23,7 @@ Examples:
   parlour serve --config parlour.toml
   parlour verify ./parlour-data                  checks a whole store
   parlour backup ./parlour-data chat.backup      copies a store, while no server uses it
+  parlour import irc ./logs --conversation '#ubuntu'   channel logs become a channel
 
 Every key of the configuration is also a variable (PARLOUR_HTTP_LISTEN) and a flag
 (--set http.listen=127.0.0.1:0). A flag goes over a variable, and a variable over the file."
@@ -68,8 +70,45 @@ A second signal ends it at once; nothing that was acknowledged is lost either wa
         /// The data folder to make. It must not exist, or be empty.
         dir: PathBuf,
     },
+    /// Brings history in from elsewhere, while no server uses the store.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
+    },
     /// Prints the version.
     Version,
+}
+
+#[derive(Subcommand)]
+enum ImportCommand {
+    /// Makes a channel of a folder of IRC logs, a file for each day, named YYYY-MM-DD.log.
+    #[command(after_help = "\
+Examples:
+  parlour import irc ./logs --conversation '#ubuntu'
+  parlour import irc ./logs --conversation '#ubuntu' --data /srv/chat --on-error stop
+
+Each nick gets an account without a password; an administrator can make tokens for it. The channel
+is open: whoever has an account may join it and read all of it. Running it again adds what is new
+in the folder and nothing else, whatever ended it before. A line is known by the name of its file
+and its number: do not insert lines into files that were imported, and import one channel's logs
+under one name.")]
+    Irc {
+        /// The folder of logs.
+        dir: PathBuf,
+        /// The channel's name. The same name is the same channel.
+        #[arg(long, value_name = "NAME")]
+        conversation: String,
+        /// The data folder. Made if it is missing.
+        #[arg(long, value_name = "DIR", default_value = "./parlour-data")]
+        data: PathBuf,
+        /// What is done about a line that cannot be taken. It is told with file and line either
+        /// way.
+        #[arg(long, value_name = "WHAT", default_value = "skip")]
+        on_error: OnError,
+        /// Prints a line on standard output for every so many lines, and no bar.
+        #[arg(long, value_name = "LINES")]
+        report_every: Option<u64>,
+    },
 }
 
 #[derive(Args)]
@@ -192,6 +231,22 @@ impl Cli {
             Command::Verify { dir } => keep::verify(&dir),
             Command::Backup { dir, file } => keep::backup(&dir, &file),
             Command::Restore { file, dir } => keep::restore(&file, &dir),
+            Command::Import {
+                command:
+                    ImportCommand::Irc {
+                        dir,
+                        conversation,
+                        data,
+                        on_error,
+                        report_every,
+                    },
+            } => import::irc(&Import {
+                dir,
+                data,
+                conversation,
+                on_error,
+                report_every,
+            }),
             Command::Version => {
                 println!("parlour {}", env!("CARGO_PKG_VERSION"));
                 Ok(())

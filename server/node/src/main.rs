@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod import;
 mod keep;
 mod serve;
 

@@ -42,18 +42,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the socket has no address")?;
     let data = PathBuf::from(&config.node.data);
     let store = parlour_embedded::Store::open(&data)?;
-    let ports = Ports {
-        log: store.log(),
-        history: store.history(),
-        roster: store.roster(),
-        accounts: store.accounts(),
-        invitations: store.invitations(),
-        keys: store.keys(),
-        sessions: store.sessions(),
-        relay: store.relay(),
-        wake: store.wake(),
-        joined: true,
-    };
+    let ports = ports(&store);
     let token = administrators_token(config, &ports, &data).await?;
     let secure = tls.is_some();
     let node = Node::new(NodeId(0), config.runtime(), ports)?;
@@ -89,6 +78,22 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     match node.drain.reason() {
         Some(why) => bail!("{why}"),
         None => Ok(()),
+    }
+}
+
+/// The embedded store behind every port.
+pub(crate) fn ports(store: &parlour_embedded::Store) -> Ports {
+    Ports {
+        log: store.log(),
+        history: store.history(),
+        roster: store.roster(),
+        accounts: store.accounts(),
+        invitations: store.invitations(),
+        keys: store.keys(),
+        sessions: store.sessions(),
+        relay: store.relay(),
+        wake: store.wake(),
+        joined: true,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Cursor {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Range {
     /// The conversation's head row, read *before* the events: every change up to it is below.
+    /// Where the rows of a batch appear one by one this is no newest event but a row of its own,
+    /// raised once a batch and all before it are whole (the roster's).
     pub as_of: Head,
     /// Events, rising by seq; cut before the first place that cannot be read yet.
     pub events: Vec<Event>,

@@ -7,7 +7,7 @@
 //!
 //! In flow order: [`sockets`] takes connections; [`http`] and [`gateway`] speak with clients;
 //! [`log`] takes records, of which [`router`] makes rows; [`session`] hands what comes to connections; [`push`] decides
-//! wakes. [`run`] starts them all over the [`ports`] of a [`node`].
+//! wakes. [`feed`] takes records that come from no connection. [`run`] starts them all over the [`ports`] of a [`node`].
 
 pub mod administrator;
 pub mod alarm;
@@ -15,6 +15,7 @@ pub mod bounds;
 pub mod clock;
 pub mod config;
 pub mod drain;
+pub mod feed;
 pub mod gateway;
 pub mod http;
 pub mod log;

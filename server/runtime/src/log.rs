@@ -6,14 +6,14 @@
 use parlour_ports::Error;
 use parlour_protocol::error::Code;
 use parlour_protocol::id::ConversationId;
-use parlour_protocol::position::Partition;
+use parlour_protocol::position::{Partition, Position};
 use parlour_protocol::record::Record;
 
 use crate::gateway::code;
 use crate::node::Node;
 use crate::telemetry;
 
-/// Appends a record to its conversation's partition.
+/// Appends a record to its conversation's partition. Answers where it lies.
 ///
 /// # Errors
 /// `Some`: it will never appear. `None`: nobody knows.
@@ -21,7 +21,7 @@ pub(crate) async fn append(
     node: &Node,
     conversation: ConversationId,
     record: Record,
-) -> Result<(), Option<Code>> {
+) -> Result<Position, Option<Code>> {
     let log = &node.ports.log;
     let partition = Partition::of(conversation, log.partitions());
     if node.is_full() {
@@ -29,7 +29,7 @@ pub(crate) async fn append(
         return Err(Some(Code::STORAGE_FULL));
     }
     let (outcome, result) = match log.append(partition, record).await {
-        Ok(_) => ("appended", Ok(())),
+        Ok(position) => ("appended", Ok(position)),
         Err(Error::Unknown { .. }) => ("unknown", Err(None)),
         Err(error) => ("refused", Err(Some(code("log", &error)))),
     };

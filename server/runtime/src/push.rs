@@ -112,12 +112,7 @@ pub fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
 }
 
 /// Starts a partition's loop.
-pub fn start(
-    node: &Arc<Node>,
-    partition: Partition,
-    news: mpsc::Receiver<News>,
-    router: Handle,
-) {
+pub fn start(node: &Arc<Node>, partition: Partition, news: mpsc::Receiver<News>, router: Handle) {
     let config = Config {
         wake_after_ms: node.config.push.delay_ms,
         ..Config::default()

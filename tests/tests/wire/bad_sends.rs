@@ -345,7 +345,10 @@ async fn a_device_has_one_allowance_whichever_way_it_sends() {
     send.conversation = Some(own);
     assert_eq!(socket.refused(send).await, Code::RATE_LIMITED);
     let note = json!({"id": message_id(), "body": {"plain": {"text": "five"}}});
-    assert_eq!(hers.post(&path, &note).await.error().code, Code::RATE_LIMITED);
+    assert_eq!(
+        hers.post(&path, &note).await.error().code,
+        Code::RATE_LIMITED
+    );
     // Another device of hers has its own.
     let other = node.log_in("ada").await;
     let (mut socket, _) = Socket::connect(&node.url, &other.token.0, Codec::Json).await;

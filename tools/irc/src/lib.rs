@@ -5,7 +5,8 @@
 //! keys for ever. Never guesses at a date: it is in the file's name.
 //!
 //! In flow order: a file's [`date`], a [`line`](mod@line) and what it says, the [`Reader`] that
-//! gives each its time, and the [`name`]s and ids under which Parlour knows them.
+//! gives each its time, the [`name`]s and ids under which Parlour knows them, and the [`story`]: what
+//! each line becomes in a channel.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)
@@ -15,7 +16,9 @@ pub mod date;
 pub mod line;
 pub mod name;
 pub mod reader;
+pub mod story;
 
 pub use line::Event;
-pub use name::{Names, message_id, user_key, user_name};
+pub use name::{Names, marked_name, message_id, step_id, user_key, user_name};
 pub use reader::{Error, Item, Reader};
+pub use story::{Step, Story};

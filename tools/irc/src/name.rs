@@ -20,6 +20,15 @@ pub fn message_id(file_name: &str, line: u64) -> MessageId {
     )
 }
 
+/// The id of a further event that this line needs beside its own, by the step's name.
+#[must_use]
+pub fn step_id(file_name: &str, line: u64, step: &str) -> MessageId {
+    MessageId::derived(
+        "parlour.irc.step",
+        &[file_name.as_bytes(), &line.to_be_bytes(), step.as_bytes()],
+    )
+}
+
 /// The id of the user with exactly this nick: nicks that differ in case differ.
 #[must_use]
 pub fn user_key(nick: &str) -> UserId {
@@ -37,6 +46,18 @@ pub fn user_name(nick: &str) -> String {
         return nick.to_owned();
     }
     marked(&nick.replace(wrong, "-"), nick)
+}
+
+/// The name of this nick where its own is taken by someone else: as [`user_name`], with its mark.
+#[must_use]
+pub fn marked_name(nick: &str) -> String {
+    let name = user_name(nick);
+    if name == nick {
+        marked(&name, nick)
+    } else {
+        // It has its mark already.
+        name
+    }
 }
 
 /// Names for nicks on a server that tells names apart without regard to case: the first nick

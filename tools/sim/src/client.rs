@@ -19,6 +19,7 @@ use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, Store
 use parlour_protocol::line::Line;
 use parlour_protocol::seq::Seq;
 
+use crate::wire::Heard;
 use crate::world::{Event, ToClient, ToNode, World};
 
 /// What is on a device's disk.
@@ -108,6 +109,7 @@ pub struct Client {
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
     invoked: BTreeSet<MessageId>,
+    heard: Heard,
 }
 
 impl Client {
@@ -128,6 +130,7 @@ impl Client {
             connection: None,
             tick_ms: None,
             invoked: BTreeSet::new(),
+            heard: Heard::default(),
         }
     }
 
@@ -135,6 +138,16 @@ impl Client {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.revoked || self.core.as_ref().is_some_and(Core::quiet)
+    }
+
+    /// Whether it is online, and has caught up with everything.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        !self.revoked
+            && self
+                .core
+                .as_ref()
+                .is_some_and(|c| c.quiet() && matches!(c.link(), Link::Live))
     }
 
     /// How its connection stands.
@@ -289,7 +302,12 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
                 return;
             }
             match Server::decode(Codec::MessagePack, &bytes) {
-                Ok(frame) => receive(world, at, frame),
+                Ok(frame) => {
+                    if let Some(wrong) = client.heard.frame(link, &frame) {
+                        world.breach(wrong);
+                    }
+                    receive(world, at, frame);
+                }
                 Err(error) => world.breach(format!("a frame that cannot be read: {error}")),
             }
         }

@@ -2,6 +2,7 @@
 
 use parlour_checker::Op;
 use parlour_checker::frames::{memberships, read_back};
+use parlour_client_core::Link;
 use parlour_engine::gateway::fold::{Asked, stretch};
 use parlour_engine::gateway::need;
 use parlour_engine::log::Sequencer;
@@ -47,6 +48,8 @@ pub fn judge(mut world: World) -> Outcome {
         read(&mut world, conversation);
     }
     replay(&mut world);
+    crate::folds::judge(&mut world);
+    revoked(&mut world);
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in format!("{:?}{:?}", world.history, world.figures).bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -60,6 +63,21 @@ pub fn judge(mut world: World) -> Outcome {
         breaches,
         trace: world.trace.unwrap_or_default(),
         hash,
+    }
+}
+
+/// Invariant 28: a device that was revoked is not connected any more.
+fn revoked(world: &mut World) {
+    let still: Vec<_> = world
+        .clients
+        .iter()
+        .filter(|c| c.revoked && matches!(c.link_state(), Some(Link::Live)))
+        .map(|c| c.device)
+        .collect();
+    for device in still {
+        world.breach(format!(
+            "revoked at the end: device {device} is still connected"
+        ));
     }
 }
 

@@ -7,15 +7,21 @@
 //!
 //! [`world`] holds everything and runs the queue; [`client`], [`node`] and [`router`] execute what
 //! machines put out; [`calls`] is how calls go wrong; [`faults`] breaks things; [`work`] is what
-//! users do; [`judge`] says whether it held.
+//! users do; [`wire`] judges each frame, [`folds`] what devices show, and [`judge`] says whether
+//! it all held. With the feature `mutants`, bugs are planted to see
+//! that it would not have.
 
 pub mod calls;
 pub mod client;
 pub mod dice;
 pub mod faults;
+pub mod folds;
 pub mod judge;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod node;
 pub mod router;
+pub mod wire;
 pub mod work;
 pub mod world;
 

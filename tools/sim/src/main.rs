@@ -12,10 +12,12 @@ use parlour_sim::Outcome;
 #[command(after_help = "Examples:
   parlour-sim --seeds 1000 --from 1     runs a thousand worlds
   parlour-sim --seed 42 --trace         tells the story of one
-  parlour-sim --kept                    runs the seeds that once found something")]
+  parlour-sim --kept                    runs the seeds that once found something
+  parlour-sim --mutants                 plants bugs, and says which seed shows each")]
 struct Options {
     /// How many seeds to run.
-    #[arg(long, default_value_t = 100)]
+    /// With `--mutants`: for each bug, at most.
+    #[arg(long, default_value_t = 1_000)]
     seeds: u64,
     /// The first of them.
     #[arg(long, default_value_t = 1)]
@@ -29,6 +31,12 @@ struct Options {
     /// The seeds of tools/sim/seeds.txt, which once found something.
     #[arg(long)]
     kept: bool,
+    /// Plants bugs one at a time; one that no seed shows fails the run.
+    #[arg(long, conflicts_with_all = ["seed", "kept"])]
+    mutants: bool,
+    /// With `--mutants`: only the bug of this name; may be given again.
+    #[arg(long, value_name = "NAME", requires = "mutants")]
+    only: Vec<String>,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: usize,
@@ -36,9 +44,6 @@ struct Options {
 
 /// Seeds that once found something: `seed  # what`.
 const KEPT: &str = include_str!("../seeds.txt");
-
-/// Seeds whose cause is not found yet: `seed  # what`.
-const OPEN: &str = include_str!("../open.txt");
 
 fn listed(text: &str) -> Vec<u64> {
     text.lines()
@@ -48,6 +53,9 @@ fn listed(text: &str) -> Vec<u64> {
 
 fn main() -> std::process::ExitCode {
     let options = Options::parse();
+    if options.mutants {
+        return mutants(&options);
+    }
     if let Some(seed) = options.seed {
         let outcome = parlour_sim::run(seed, options.trace);
         for line in &outcome.trace {
@@ -97,35 +105,17 @@ fn run(seeds: &[u64], threads: usize) -> Vec<Outcome> {
 
 fn report(outcomes: &[Outcome]) -> std::process::ExitCode {
     let (mut events, mut messages, mut faults, mut breaches) = (0, 0, 0, 0);
-    let known = listed(OPEN);
-    let mut open = 0;
     for outcome in outcomes {
         events += outcome.figures.events;
         messages += outcome.figures.messages;
         faults += outcome.figures.faults;
-        let is_open = known.contains(&outcome.seed);
-        match (is_open, outcome.breaches.is_empty()) {
-            (true, false) => open += 1,
-            (true, true) => {
-                breaches += 1;
-                println!(
-                    "seed {} passes: take it out of tools/sim/open.txt",
-                    outcome.seed
-                );
-            }
-            (false, _) => breaches += outcome.breaches.len(),
-        }
-        let mark = if is_open { " (open)" } else { "" };
+        breaches += outcome.breaches.len();
         for breach in &outcome.breaches {
-            println!("seed {}{mark}: {breach}", outcome.seed);
+            println!("seed {}: {breach}", outcome.seed);
         }
-    }
-    if open > 0 {
-        println!("{open} seeds fail for causes not found yet: see tools/sim/open.txt");
     }
     println!(
-        "{} seeds, {events} events, {messages} messages, {faults} faults, {breaches} breaches, \
-         {open} open",
+        "{} seeds, {events} events, {messages} messages, {faults} faults, {breaches} breaches",
         outcomes.len()
     );
     if breaches > 0 {
@@ -134,4 +124,53 @@ fn report(outcomes: &[Outcome]) -> std::process::ExitCode {
     } else {
         std::process::ExitCode::SUCCESS
     }
+}
+
+#[cfg(feature = "mutants")]
+fn mutants(options: &Options) -> std::process::ExitCode {
+    let threads = u64::try_from(options.threads).unwrap_or(1);
+    let mut escaped = 0;
+    let fates = parlour_sim::mutants::run(
+        options.from,
+        options.seeds,
+        threads,
+        &options.only,
+        |fate| {
+            let name = format!("{:?}", fate.mutant);
+            let (rule, what) = (fate.mutant.rule(), fate.mutant.what());
+            match &fate.caught {
+                Some((seed, shown)) => {
+                    let shown: String = shown.chars().take(90).collect();
+                    println!("caught   {name:<20} {rule:<4} seed {seed:<4} {what}: {shown}");
+                }
+                None => {
+                    escaped += 1;
+                    println!("ESCAPED  {name:<20} {rule:<4} {} seeds  {what}", fate.seeds);
+                }
+            }
+        },
+    );
+    println!(
+        "{} planted bugs, {} caught, {escaped} escaped",
+        fates.len(),
+        fates.len() - escaped
+    );
+    if fates.is_empty() {
+        eprintln!("no planted bug has that name");
+        return std::process::ExitCode::FAILURE;
+    }
+    if escaped > 0 {
+        std::process::ExitCode::FAILURE
+    } else {
+        std::process::ExitCode::SUCCESS
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+fn mutants(_: &Options) -> std::process::ExitCode {
+    eprintln!(
+        "this build has no planted bugs: run `cargo xtask sim --mutants`, or build with \
+         `--features mutants`"
+    );
+    std::process::ExitCode::FAILURE
 }

@@ -543,11 +543,17 @@ pub fn effect(
                 );
             };
             let mut more = false;
+            // The head row, read before the events: raised in order behind whole batches, so that
+            // of a batch that is there in part nothing is taken as known.
+            let as_of = entry.standing.head.min(world.history.head(c));
+            let before = (*before).min(as_of.seq.next());
             let range = match changes_since {
-                None => world.history.range(c, *after, *before, *newest, *limit),
+                None => parlour_ports::history::Range {
+                    as_of,
+                    ..world.history.range(c, *after, before, *newest, *limit)
+                },
                 Some(since) => {
-                    let as_of = world.history.head(c);
-                    let targets = world.history.changed(c, *since, *after, *before, *limit);
+                    let targets = world.history.changed(c, *since, *after, before, *limit);
                     more = targets.len() >= *limit;
                     let mut all = parlour_ports::history::Range {
                         as_of,
@@ -662,7 +668,13 @@ fn from_session(world: &mut World, at: usize, output: Output) {
         }
         call => {
             let (effect_ms, answer_ms) = if world.cluster {
-                (world.dice.between(0, 20), world.dice.between(0, 20))
+                // A store that is slow now and then, on either way.
+                let slow = if world.breaking { 8 } else { 0 };
+                let way = |dice: &mut crate::dice::Dice| {
+                    let most = if dice.percent(slow) { 1_500 } else { 20 };
+                    dice.between(0, most)
+                };
+                (way(&mut world.dice), way(&mut world.dice))
             } else {
                 (0, 0)
             };

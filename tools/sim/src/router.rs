@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parlour_engine::router::{Bounds, Config, Found, Input, Output, Partition as Machine};
 use parlour_ports::history::Cursor;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Partition, Position};
 
 use crate::calls::{Fate, fate};
@@ -203,7 +204,15 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
         Output::Release { rules } => world.breach(format!("unknown rules {rules}")),
         Output::Read { .. } => effect(world, at, life, partition, output, 0),
         call => {
-            let fate = fate(&mut world.dice, world.breaking);
+            let fate = match &call {
+                // Between nodes more is lost, and it shows late.
+                Output::Raise { .. } if world.breaking && world.dice.percent(15) => {
+                    Fate::Vanished {
+                        answer_ms: world.dice.between(100, 2_500),
+                    }
+                }
+                _ => fate(&mut world.dice, world.breaking),
+            };
             dispatch(world, at, life, partition, call, fate);
         }
     }
@@ -363,6 +372,14 @@ pub fn effect(
             as_of,
             questions,
         } => {
+            let as_of = if planted(Mutant::AsOfIgnored) {
+                Position {
+                    generation: parlour_protocol::position::Generation(u64::MAX),
+                    ..as_of
+                }
+            } else {
+                as_of
+            };
             let facts = questions
                 .iter()
                 .map(|q| world.history.fact(as_of, q))
@@ -371,7 +388,11 @@ pub fn effect(
         }
         Output::Store { call, rows } => {
             // What a dead router sent is on its way all the same, between processes.
-            if alive || world.cluster {
+            if planted(Mutant::AnsweredBeforeSync) && !world.cluster {
+                // It is there in a while, if the process lives so long.
+                let life = world.generation();
+                world.at(300, Event::Unsynced(life, rows));
+            } else if alive || world.cluster {
                 world.write(&rows);
             }
             Input::Stored { call }

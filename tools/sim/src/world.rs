@@ -61,6 +61,8 @@ pub enum Event {
     SessionCall(usize, u32, Box<session::Output>, u64),
     /// A partition is given to a router.
     Assign(Partition, usize),
+    /// Rows that a process of this generation answered for too early: for a planted bug alone.
+    Unsynced(u64, Vec<Row>),
     /// A router loses a partition, if it still has this life of it.
     Revoke(usize, Partition, u64),
     /// Something breaks, or is mended.
@@ -363,6 +365,11 @@ impl World {
             Event::Rows(rows) => {
                 self.late = self.late.saturating_sub(1);
                 self.write(&rows);
+            }
+            Event::Unsynced(life, rows) => {
+                if life == self.generation() {
+                    self.write(&rows);
+                }
             }
             Event::Changes(changes) => {
                 self.late = self.late.saturating_sub(1);

@@ -12,7 +12,7 @@ use crate::shell;
 #[derive(clap::Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct Args {
-    /// For instance `--seeds 1000 --from 1`, `--seed 7 --trace` or `--kept`
+    /// For instance `--seeds 1000 --from 1`, `--seed 7 --trace`, `--kept` or `--mutants`
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -29,6 +29,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// The simulation with these arguments, built first if need be.
 pub(crate) fn command<S: AsRef<str>>(args: &[S]) -> Result<Command> {
     let mut command = shell::cargo(["run", "--release", "-p", "parlour-sim"]);
+    if args.iter().any(|arg| arg.as_ref() == "--mutants") {
+        command.args(["--features", "mutants"]);
+    }
     command.args(["--bin", "parlour-sim", "--"]);
     command.args(args.iter().map(AsRef::as_ref));
     Ok(command)

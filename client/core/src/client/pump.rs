@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use parlour_protocol::frame::{Client as Frame, client};
 use parlour_protocol::id::ConversationId;
+use parlour_protocol::mutant::{Mutant, planted};
 
 use super::{About, Client, send};
 use crate::output::{Output, Update};
@@ -73,6 +74,10 @@ impl Client {
             self.next_ref = r#ref;
             self.remember(r#ref, About::Send(id));
             send(out, frame);
+            if planted(Mutant::OutboxForgets) {
+                self.outbox.forget(id);
+                self.ops.push(crate::saved::Op::OutboxGone(id));
+            }
         }
     }
 

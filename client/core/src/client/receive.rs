@@ -4,6 +4,7 @@ use parlour_protocol::error::{Action, Code};
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::kind::{self, Class};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::Head;
 
 use super::{About, Client};
@@ -195,7 +196,7 @@ impl Client {
             id: row.id,
             how: how.clone(),
         };
-        if matches!(how, Ended::Refused { .. }) {
+        if matches!(how, Ended::Refused { .. }) && !planted(Mutant::RefusalUnkept) {
             // A gateway may have refused it without a word to the log. Told before it is kept, a
             // crash would bring it back, and a second try might be taken: two outcomes.
             let kept = self.next_ticket();
@@ -324,6 +325,7 @@ impl Client {
             return;
         };
         room.asking = None;
+        let end = stretch.as_of;
         let did = if let Ask::Changes { from, to, since } = asking.ask {
             let as_of = asking.as_of.map_or(stretch.as_of, |a| a.min(stretch.as_of));
             let (more, upto) = (stretch.more, stretch.to);
@@ -353,7 +355,7 @@ impl Client {
         room.answered(did.fruitful);
         if !did.fruitful {
             // Who is out is shown nothing behind their end, whatever head they were told.
-            room.denied |= room.is_out();
+            room.denied |= room.is_out_at(end);
             self.pause_room(id, None);
         }
         self.took(id, did, Via::Page, out);

@@ -2,6 +2,7 @@
 
 use parlour_protocol::frame::{Client as Frame, Ref, client};
 use parlour_protocol::id::MessageId;
+use parlour_protocol::mutant::{Mutant, planted};
 
 use crate::saved::{Asked, Row, Stage};
 
@@ -26,6 +27,14 @@ pub(super) fn of(row: &Row, r#ref: Ref, retry: bool, after: Option<MessageId>) -
             r#ref,
             retry,
             after,
+            id: if retry && planted(Mutant::FreshIds) {
+                MessageId::derived(
+                    "parlour.mutant",
+                    &[&r#ref.to_be_bytes(), send.id.as_bytes()],
+                )
+            } else {
+                send.id
+            },
             ..send.as_ref().clone()
         }),
         Asked::Edit(edit) => Frame::Edit(client::Edit {

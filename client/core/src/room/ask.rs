@@ -5,6 +5,7 @@
 
 use parlour_protocol::frame::Ref;
 use parlour_protocol::kind::Shape;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::Seq;
 
 use super::Room;
@@ -68,6 +69,9 @@ impl Room {
         let Some((ask, soft)) = lacking else {
             return Need::Nothing;
         };
+        if planted(Mutant::HeadsTrusted) && matches!(ask, Ask::After(_)) {
+            return Need::Nothing;
+        }
         let at = if soft {
             self.not_before.max(self.grace_until)
         } else {
@@ -128,7 +132,7 @@ impl Room {
             .all()
             .iter()
             .rev()
-            .find(|s| s.from >= from && s.as_of < to)
+            .find(|s| s.from >= from && s.as_of < to && !planted(Mutant::ChangesUnasked))
             .map(|s| {
                 let ask = Ask::Changes {
                     from: s.from,

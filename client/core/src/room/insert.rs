@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parlour_protocol::frame::server::{self, Event, Withheld};
 use parlour_protocol::kind::{self, Class};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::{Head, Seq};
 
 use super::{Did, Room};
@@ -37,7 +38,7 @@ impl Room {
             }
         }
         match self.stretches.newest_mut() {
-            Some(s) if prev <= s.to => s.to = seq,
+            Some(s) if prev <= s.to || planted(Mutant::GapsTrusted) => s.to = seq,
             _ => self.stretches.insert(Stretch {
                 from: prev.max(newest).next().min(seq),
                 to: seq,
@@ -258,7 +259,8 @@ impl Room {
         }
     }
 
-    /// Raises each `as_of` over places that are held and whose changes are in the fold.
+    /// Raises each `as_of` over places that are held and whose changes are in the fold. A place
+    /// that is withheld may hold a change of what may be read: there it must be asked.
     fn lift(&mut self, did: &mut Did) {
         let all = self.stretches.all().to_vec();
         for (i, s) in all.iter().enumerate() {
@@ -273,10 +275,19 @@ impl Room {
                             && e.target.is_some_and(|t| t >= s.from && t <= s.to)
                             && !(carries_all(e) || self.erased(e.target))
                     });
-                match lacking {
+                let hidden = self
+                    .withheld
+                    .iter()
+                    .find(|w| w.to > as_of && w.from <= next.to)
+                    .map(|w| w.from);
+                let stop = match (lacking.map(|e| e.seq), hidden) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                match stop {
                     None => as_of = next.to,
-                    Some(e) => {
-                        as_of = as_of.max(e.seq.prev());
+                    Some(seq) => {
+                        as_of = as_of.max(seq.prev());
                         break;
                     }
                 }

@@ -6,6 +6,7 @@ use parlour_protocol::bytes::Bytes;
 use parlour_protocol::frame::server;
 use parlour_protocol::id::UserId;
 use parlour_protocol::line::{self, Line, Standing};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::{Head, Seq};
 
 use crate::gateway::need::Entry;
@@ -19,11 +20,11 @@ pub fn line(entry: &Entry) -> Line {
         (Some(member), None) => match member.until {
             None => (Standing::Member(member.joined), standing.head),
             Some(until) => {
-                // Of one who is out, the newest that they may read; its n is not known, and none
-                // is counted as unread.
-                let seq = until.seq.min(standing.head.seq);
+                // Of one who is out, the newest that they may read: their end, which is there though
+                // the head may lag behind it, and nobody will tell them later. Its n is not known,
+                // and none is counted as unread.
                 let head = Head {
-                    seq,
+                    seq: until.seq,
                     n: entry.mark.read.n.max(member.n),
                 };
                 if entry.removed {
@@ -75,6 +76,9 @@ pub fn about(entry: &Entry, user: UserId) -> server::About {
 #[must_use]
 pub fn differing(entries: Vec<Entry>, stated: Option<&[Bytes]>) -> Vec<Entry> {
     let Some(stated) = stated else { return entries };
+    if planted(Mutant::LinesTrusted) {
+        return Vec::new();
+    }
     let lines: Vec<Line> = entries.iter().map(line).collect();
     let ours = line::digests(&lines);
     entries

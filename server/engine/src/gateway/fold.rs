@@ -10,6 +10,7 @@ use parlour_protocol::codec::Codec;
 use parlour_protocol::frame::{client, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, HistoryRule};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::record::Header;
 use parlour_protocol::row::{Event, Interval, may_read};
 use parlour_protocol::seq::Seq;
@@ -90,6 +91,9 @@ pub fn folded(history: &History, end: Seq) -> Vec<server::Event> {
             shown.deleted = Some(server::Deleted { seq: *seq, by: *by });
             out.push(shown);
             continue;
+        }
+        if planted(Mutant::ChangesUnfolded) {
+            by_target.clear();
         }
         for change in by_target.get(&row.seq).into_iter().flatten() {
             let Ok(h) = Header::from_bytes(&change.header) else {
@@ -261,6 +265,9 @@ pub fn stretch(
         if !reader.may(e.seq) {
             hide(e.seq, e.seq);
         }
+    }
+    if planted(Mutant::WithheldSilent) {
+        withheld.clear();
     }
     events.retain(|e| reader.may(e.seq));
     let more = if asked.newest {

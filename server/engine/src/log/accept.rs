@@ -7,6 +7,7 @@
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, Class, HistoryRule, Role, Shape, setting};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::Position;
 use parlour_protocol::record::{Header, Named};
 use parlour_protocol::row::{Carried, Edge, Interval};
@@ -54,7 +55,11 @@ pub fn accept(h: &Header, position: Position, c: &Conversation) -> Result<Effect
 }
 
 fn decide(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Code> {
-    let seq = c.head.map_or(Seq(1), |(seq, _)| seq.next());
+    let seq = if planted(Mutant::SeqFromClock) {
+        Seq(h.time_ms)
+    } else {
+        c.head.map_or(Seq(1), |(seq, _)| seq.next())
+    };
     let shape = match h.peer {
         Some(peer) => {
             if ConversationId::direct(h.sender, peer) != h.conversation
@@ -95,6 +100,7 @@ fn decide(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Co
             }
             (if h.peer == Some(h.sender) { 1 } else { 2 }, Vec::new())
         }
+        (Class::Content, _) if planted(Mutant::NonMembersAct) => (judge.members(), Vec::new()),
         (class, _) => {
             let member = judge.sender()?;
             match class {
@@ -119,10 +125,11 @@ fn decide(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Co
         }
     };
     let quiet = shape == Shape::Channel && h.class == Class::Membership && h.kind != kind::CREATE;
-    let n = c.head.map_or(0, |(_, carried)| carried.n) + u64::from(h.class == Class::Content);
+    let counts = h.class == Class::Content || planted(Mutant::CountsEverything);
+    let n = c.head.map_or(0, |(_, carried)| carried.n) + u64::from(counts);
     let prev = match c.head {
         None => Seq::ZERO,
-        Some((_, carried)) if carried.quiet => carried.prev,
+        Some((_, carried)) if carried.quiet && !planted(Mutant::PrevNamesQuiet) => carried.prev,
         Some((seq, _)) => seq,
     };
     let history = match (c.head, &h.create) {
@@ -350,6 +357,9 @@ impl Judge<'_> {
                 || (sender.role >= Role::Admin && member.role < sender.role);
             if !allowed {
                 return Err(Code::FORBIDDEN);
+            }
+            if planted(Mutant::RemovedStay) {
+                return Ok((self.members().saturating_sub(1), Vec::new()));
             }
             intervals.push(self.end(*member));
         }

@@ -7,6 +7,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::fact::{Fact, Question, Target};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
 use parlour_protocol::kind::{self, Class, Shape, setting};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::Answer;
 use parlour_protocol::position::Position;
 use parlour_protocol::record::{Header, RULES, Record};
@@ -108,7 +109,7 @@ impl Sequencer {
     fn ask(&self, h: &Header, asked: &mut BTreeSet<Question>) {
         let conversation = h.conversation;
         let known = self.memory.get(conversation);
-        if known.is_none_or(|c| c.head.is_none()) {
+        if known.is_none_or(|c| c.head.is_none()) && !planted(Mutant::HeadNotAsked) {
             asked.insert(Question::Head(conversation));
         }
         let mut outcome = |id: MessageId| {
@@ -204,7 +205,10 @@ impl Sequencer {
                 answer,
             })
         };
-        if let Some(outcome) = c.outcome(h.sender, h.id) {
+        if let Some(outcome) = c.outcome(h.sender, h.id)
+            && !planted(Mutant::NoDedup)
+            && !(planted(Mutant::RefusalForgotten) && matches!(outcome, Outcome::Refused { .. }))
+        {
             out.told = told(answer(outcome));
             return out;
         }
@@ -212,6 +216,8 @@ impl Sequencer {
         // waited for.
         if h.after
             .is_some_and(|after| after != h.id && c.outcome(h.sender, after).is_none())
+            && !planted(Mutant::AfterIgnored)
+            && !(planted(Mutant::CancelPasses) && h.class == Class::Cancel)
         {
             out.told = told(Answer::Refused {
                 code: Code::AFTER_UNKNOWN,
@@ -219,8 +225,8 @@ impl Sequencer {
             return out;
         }
         let judged = match h.verdict {
-            Some(code) => Err(code),
-            None => accept(&h, position, c),
+            Some(code) if !planted(Mutant::VerdictIgnored) => Err(code),
+            _ => accept(&h, position, c),
         };
         let outcome = match judged {
             Err(code) => Outcome::Refused { code },
@@ -250,6 +256,14 @@ impl Sequencer {
 
     /// Everything up to here is durable: the memory may forget it.
     pub fn durable(&mut self, up_to: Position) {
+        let up_to = if planted(Mutant::ForgetsUndurable) {
+            Position {
+                offset: parlour_protocol::position::Offset(u64::MAX),
+                ..up_to
+            }
+        } else {
+            up_to
+        };
         self.memory.durable(up_to);
         for id in core::mem::take(&mut self.touched) {
             self.memory.trim(id);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlour_protocol::bytes::Bytes;
 use parlour_protocol::fact::Question;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::NodeId;
 use parlour_protocol::position::{self, Generation, Offset, Position, Progress};
 use parlour_protocol::record::Record;
@@ -227,7 +228,9 @@ impl Partition {
                 if self.close(call) {
                     self.advancing = None;
                     // Only now: whoever begins again asks for what lies behind the progress.
-                    if let Some(up_to) = progress.filter(|_| !self.config.joined) {
+                    if let Some(up_to) =
+                        progress.filter(|_| !self.config.joined && !planted(Mutant::LetGoEarly))
+                    {
                         out.push(Output::Done { up_to });
                     }
                 }
@@ -341,10 +344,19 @@ impl Partition {
                     last,
                 });
             } else {
+                if planted(Mutant::ProgressFirst) {
+                    let progress = last.clone();
+                    self.call(out, |call| Output::Advance { call, progress });
+                }
                 let call = self.call(out, |call| Output::Store { call, rows });
+                let storing = if planted(Mutant::SentBeforeDurable) {
+                    Step::Stored
+                } else {
+                    Step::Storing
+                };
                 self.batches.push_back(Batch {
                     call,
-                    step: Step::Storing,
+                    step: storing,
                     found: None,
                     decided,
                     last,
@@ -399,6 +411,11 @@ impl Partition {
         if let Some(batch) = self.batch(call) {
             batch.found = Some(found);
         } else if self.raising.as_ref().is_some_and(|r| r.step == call) {
+            let found = if planted(Mutant::NoRaise) {
+                Found::default()
+            } else {
+                found
+            };
             let signals = self
                 .raising
                 .as_ref()
@@ -413,7 +430,9 @@ impl Partition {
                 }));
             }
             if let Some(raising) = &mut self.raising {
-                raising.telling = telling;
+                if !planted(Mutant::RaiseUnacknowledged) {
+                    raising.telling = telling;
+                }
                 raising.told = true;
             }
         }
@@ -497,7 +516,9 @@ impl Partition {
     /// Whether another batch may be on its way to the store. A log that dies with its process never
     /// gives a record again: there a batch must not be durable while one before it is not.
     fn may_store(&self) -> bool {
-        !self.config.joined || self.batches.iter().all(|b| b.step != Step::Storing)
+        !self.config.joined
+            || planted(Mutant::JoinedPipelines)
+            || self.batches.iter().all(|b| b.step != Step::Storing)
     }
 
     /// Batches are told in their order: nothing before its rows and all earlier ones are durable.
@@ -505,6 +526,9 @@ impl Partition {
         let mut durable = None;
         let mut next_steps = Vec::new();
         for (at, batch) in self.batches.iter().enumerate() {
+            if batch.step == Step::Storing && planted(Mutant::BatchesPass) {
+                continue;
+            }
             if batch.step == Step::Storing {
                 break;
             }
@@ -552,8 +576,11 @@ impl Partition {
                 batch.step = step;
             }
         }
-        while self.batches.front().is_some_and(|b| b.found.is_some()) {
-            let Some(batch) = self.batches.pop_front() else {
+        while let Some(at) = self.batches.iter().position(|b| b.found.is_some()) {
+            if at > 0 && !planted(Mutant::BatchesPass) {
+                break;
+            }
+            let Some(batch) = self.batches.remove(at) else {
                 break;
             };
             let found = batch.found.unwrap_or_default();
@@ -563,8 +590,10 @@ impl Partition {
             let up_to = batch.last.position;
             let events: Vec<Placed> = batch.decided.iter().filter_map(placed).collect();
             out.push(Output::Placed { events, up_to });
-            if self.config.joined {
+            if self.config.joined || planted(Mutant::LetGoEarly) {
                 out.push(Output::Done { up_to });
+            }
+            if self.config.joined {
                 self.heads.add(&[], batch.last, now_ms);
             } else {
                 self.heads.add(&batch.decided, batch.last, now_ms);
@@ -596,6 +625,22 @@ impl Partition {
             return;
         }
         let changes = round.changes.clone();
+        if planted(Mutant::LocatedOnce) {
+            self.call(out, |call| Output::Apply { call, changes });
+            let (users, channels) = round.concerned();
+            let step = self.call(out, |call| Output::Locate {
+                call,
+                users,
+                channels,
+            });
+            self.raising = Some(Raising {
+                round,
+                step,
+                telling: BTreeSet::new(),
+                told: false,
+            });
+            return;
+        }
         let step = self.call(out, |call| Output::Apply { call, changes });
         self.raising = Some(Raising {
             round,

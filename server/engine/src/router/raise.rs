@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::id::{ConversationId, UserId};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{NodeId, Signal};
 use parlour_protocol::position::Progress;
 use parlour_protocol::roster::{self, Change};
@@ -80,6 +81,7 @@ impl Heads {
                     Audience::Users(users) => {
                         waiting.users.extend(users.iter().map(|user| (*user, head)));
                     }
+                    Audience::Channel if planted(Mutant::NamedNotTold) => {}
                     Audience::Channel => waiting.named.extend(named(event)),
                     Audience::None => {}
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Class;
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Location, NodeId, Signal};
 use parlour_protocol::record::Header;
 use parlour_protocol::row::Event;
@@ -146,7 +147,12 @@ pub fn signals(decided: &[Decided], found: &Found) -> BTreeMap<NodeId, Vec<Signa
                 }
                 // Whoever comes in or goes out may be on a node that does not watch it yet: where
                 // no round of raising follows, this is all that they are told.
-                for (node, to) in directory.users(&named(event)) {
+                let named = if planted(Mutant::NamedNotTold) {
+                    Vec::new()
+                } else {
+                    named(event)
+                };
+                for (node, to) in directory.users(&named) {
                     out.entry(node).or_default().push(Signal::Raised {
                         conversation: event.conversation,
                         head: Head {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, DeviceId, SessionId, UserId};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Incarnation, Location, Signal};
 use parlour_protocol::row::Event;
 use parlour_protocol::seq::Head;
@@ -188,6 +189,7 @@ impl Node {
                     self.watchers.state(user, online, seen_ms);
                 }
             }
+            Input::Revocations(_) if planted(Mutant::RevocationUnread) => {}
             Input::Revocations(listed) => {
                 for (number, device) in listed {
                     self.revoked = self.revoked.max(number);
@@ -254,7 +256,9 @@ impl Node {
         self.held_until_ms = 0;
         // Asked again at once, but never in a circle.
         self.renew_at_ms = now_ms.saturating_add(LEASE_AGAIN_MS);
-        self.again = self.sessions.keys().copied().collect();
+        if !planted(Mutant::LeaseNotRenewed) {
+            self.again = self.sessions.keys().copied().collect();
+        }
         self.again_at_ms = now_ms;
     }
 
@@ -343,6 +347,13 @@ impl Node {
                 ready: false,
             },
         );
+        if planted(Mutant::ReadyUnregistered) {
+            self.known.insert(user);
+            if let Some(s) = self.sessions.get_mut(&session) {
+                s.ready = true;
+                out.push(Output::Ready { session });
+            }
+        }
         self.by_user.entry(user).or_default().insert(session);
         self.by_device.entry(device).or_default().insert(session);
         self.register(session, out);
@@ -427,13 +438,8 @@ impl Node {
         }
     }
 
-    fn channels_read(
-        &mut self,
-        user: UserId,
-        channels: Vec<InChannel>,
-        out: &mut Vec<Output>,
-    ) {
-        if self.reading.remove(&user) == Some(true) {
+    fn channels_read(&mut self, user: UserId, channels: Vec<InChannel>, out: &mut Vec<Output>) {
+        if self.reading.remove(&user) == Some(true) && !planted(Mutant::OldReadingTrusted) {
             // Something came while it was read, which this may not show yet.
             return self.read_channels(user, out);
         }

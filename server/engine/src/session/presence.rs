@@ -168,7 +168,11 @@ impl Watchers {
                 self.turn.get_or_insert(session);
             }
         }
-        let still = self.waiting.values().map(|w| w.users.len() as u64).sum::<u64>();
+        let still = self
+            .waiting
+            .values()
+            .map(|w| w.users.len() as u64)
+            .sum::<u64>();
         self.delayed += still;
         self.next_ms = now_ms.saturating_add(batch_ms);
         (batches, (still > 0).then_some(self.next_ms))

@@ -195,7 +195,10 @@ impl Run {
                     return Vec::new();
                 };
                 let have = self.have(need, words);
-                vec![Input::Got { ask: Ask(ask), have: Ok(have) }]
+                vec![Input::Got {
+                    ask: Ask(ask),
+                    have: Ok(have),
+                }]
             }
             ["failed", ask, code] => vec![Input::Got {
                 ask: Ask(number(ask)),
@@ -219,7 +222,9 @@ impl Run {
                     bytes,
                 }]
             }
-            ["drain", ms] => vec![Input::Drain { after_ms: number(ms) }],
+            ["drain", ms] => vec![Input::Drain {
+                after_ms: number(ms),
+            }],
             ["breach", code] => vec![Input::Breach(code_of(code))],
             ["gone"] => vec![Input::Gone],
             ["many", count] => (0..number(count))
@@ -337,7 +342,9 @@ impl Run {
     /// reading; `mark=R/D`, `other=R/D`.
     fn entry(&mut self, id: ConversationId, words: &[&str]) -> Entry {
         let end = value(words, "as-of").map_or(Seq::MAX, |n| Seq(number(n)));
-        let events = self.world.events(id, Seq::ZERO, Seq(end.0.saturating_add(1)));
+        let events = self
+            .world
+            .events(id, Seq::ZERO, Seq(end.0.saturating_add(1)));
         let last = events.last();
         let direct = ["ann", "bob", "cat", "dan", "eve"]
             .iter()
@@ -402,9 +409,9 @@ impl Run {
                 entries.sort_by_key(|e| e.standing.conversation);
                 Have::Inbox(entries)
             }
-            Need::Entry { conversation } => Have::Entry(
-                (!nothing).then(|| Box::new(self.entry(conversation, words))),
-            ),
+            Need::Entry { conversation } => {
+                Have::Entry((!nothing).then(|| Box::new(self.entry(conversation, words))))
+            }
             Need::History {
                 conversation,
                 after,
@@ -474,9 +481,13 @@ impl Run {
             ["refused", id, "in", place, code] => Given::Answer {
                 conversation: self.world.conversation(place),
                 id: self.world.message(id),
-                answer: Answer::Refused { code: code_of(code) },
+                answer: Answer::Refused {
+                    code: code_of(code),
+                },
             },
-            ["behind", ms] => Given::Behind { after_ms: number(ms) },
+            ["behind", ms] => Given::Behind {
+                after_ms: number(ms),
+            },
             ["marked", of, place, m] => Given::Marked {
                 user: user(of),
                 conversation: self.world.conversation(place),
@@ -493,7 +504,11 @@ impl Run {
                     .map(|pair| pair.split_once('=').expect("USER=on"))
                     .map(|(of, state)| UserPresence {
                         user: user(of),
-                        state: if state == "on" { State::Online } else { State::Offline },
+                        state: if state == "on" {
+                            State::Online
+                        } else {
+                            State::Offline
+                        },
                         last_seen_ms: None,
                     })
                     .collect(),

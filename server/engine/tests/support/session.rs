@@ -116,7 +116,9 @@ impl Run {
                 session: session(s),
                 ok: how.is_empty(),
             },
-            ["left", s] => Input::Left { session: session(s) },
+            ["left", s] => Input::Left {
+                session: session(s),
+            },
             ["channels", who, "failed"] => Input::ChannelsFailed { user: user(who) },
             ["channels", who, ref places @ ..] => Input::Channels {
                 user: user(who),

@@ -41,7 +41,9 @@ pub fn output(world: &World, codec: Codec, output: &Output) -> String {
                 ask.0,
                 world.message_name(h.id),
                 world.conversation_name(*conversation),
-                h.verdict.map(|v| format!(", verdict {v}")).unwrap_or_default(),
+                h.verdict
+                    .map(|v| format!(", verdict {v}"))
+                    .unwrap_or_default(),
             )
         }
         Output::Tell(Signal::Marked {
@@ -51,7 +53,11 @@ pub fn output(world: &World, codec: Codec, output: &Output) -> String {
             to,
         }) => format!(
             "tell {}: {} marked {} at {}",
-            if to.is_empty() { "who has it in focus".to_owned() } else { user_names(to) },
+            if to.is_empty() {
+                "who has it in focus".to_owned()
+            } else {
+                user_names(to)
+            },
             user_name(*user),
             world.conversation_name(*conversation),
             mark_text(*mark),
@@ -62,7 +68,11 @@ pub fn output(world: &World, codec: Codec, output: &Output) -> String {
             to,
         }) => format!(
             "tell {}: {} types in {}",
-            if to.is_empty() { "who has it in focus".to_owned() } else { user_names(to) },
+            if to.is_empty() {
+                "who has it in focus".to_owned()
+            } else {
+                user_names(to)
+            },
             user_name(*user),
             world.conversation_name(*conversation),
         ),
@@ -89,12 +99,18 @@ fn need(world: &World, need: &Need) -> String {
             limit,
             changes_since,
         } => {
-            let before = if *before == Seq::MAX { "..".to_owned() } else { format!("{before:?}") };
+            let before = if *before == Seq::MAX {
+                "..".to_owned()
+            } else {
+                format!("{before:?}")
+            };
             format!(
                 "history of {} in ({after:?}, {before}), {limit} at most{}{}",
                 name(*conversation),
                 if *newest { ", the newest" } else { "" },
-                changes_since.map(|s| format!(", changed since {s:?}")).unwrap_or_default(),
+                changes_since
+                    .map(|s| format!(", changed since {s:?}"))
+                    .unwrap_or_default(),
             )
         }
         Need::Marks { conversation } => format!("marks of {}", name(*conversation)),
@@ -108,14 +124,20 @@ fn need(world: &World, need: &Need) -> String {
         }
         Need::PutMail { mail } => format!("put mail for {} devices", mail.len()),
         Need::Mail { after: None } => "mail".to_owned(),
-        Need::Mail { after: Some((from, k)) } => format!("mail after {} {k}", device_name(*from)),
+        Need::Mail {
+            after: Some((from, k)),
+        } => format!("mail after {} {k}", device_name(*from)),
         Need::AckMail { from } => format!("acknowledge mail of {} devices", from.len()),
         Need::Rights { users } => format!("rights to see {}", user_names(users)),
     }
 }
 
 fn reference(n: u64) -> String {
-    if n == 0 { String::new() } else { format!("ref={n} ") }
+    if n == 0 {
+        String::new()
+    } else {
+        format!("ref={n} ")
+    }
 }
 
 fn server(world: &World, frame: &Server) -> String {
@@ -159,7 +181,11 @@ fn server(world: &World, frame: &Server) -> String {
             format!("presence {}", users.join(" "))
         }
         Server::Typing(t) => {
-            format!("typing {} in {}", user_names(&t.users), name(t.conversation))
+            format!(
+                "typing {} in {}",
+                user_names(&t.users),
+                name(t.conversation)
+            )
         }
         Server::Page(p) => page(world, p),
         Server::Pong(p) => format!("pong {}at {}", reference(p.r#ref), p.time_ms),
@@ -169,9 +195,14 @@ fn server(world: &World, frame: &Server) -> String {
             "error {}{}{}{}{}",
             reference(e.r#ref),
             e.code,
-            e.id.map(|id| format!(", {}", world.message_name(id))).unwrap_or_default(),
-            e.conversation.map(|c| format!(" in {}", name(c))).unwrap_or_default(),
-            e.retry_ms.map(|ms| format!(", retry in {ms}")).unwrap_or_default(),
+            e.id.map(|id| format!(", {}", world.message_name(id)))
+                .unwrap_or_default(),
+            e.conversation
+                .map(|c| format!(" in {}", name(c)))
+                .unwrap_or_default(),
+            e.retry_ms
+                .map(|ms| format!(", retry in {ms}"))
+                .unwrap_or_default(),
         ),
         Server::Unknown => "unknown".to_owned(),
     }
@@ -195,7 +226,9 @@ fn receipt(world: &World, r: &Receipt) -> String {
     }
     if let Some(c) = &r.counts {
         let (seq, delivered, read, of) = (c.seq, c.delivered, c.read, c.of);
-        text.push_str(&format!(" at {seq:?}: {read} read, {delivered} delivered, of {of}"));
+        text.push_str(&format!(
+            " at {seq:?}: {read} read, {delivered} delivered, of {of}"
+        ));
     }
     text
 }
@@ -211,7 +244,11 @@ fn page(world: &World, p: &Page) -> String {
                 Standing::Left(s) => format!(" left {s:?}"),
                 Standing::Removed(s) => format!(" removed {s:?}"),
             };
-            format!("{}:{:?}{standing}", world.conversation_name(l.conversation), l.head.seq)
+            format!(
+                "{}:{:?}{standing}",
+                world.conversation_name(l.conversation),
+                l.head.seq
+            )
         })
         .collect();
     lines.sort();

@@ -44,7 +44,10 @@ pub fn session_name(id: SessionId) -> String {
 }
 
 pub fn users(list: &str) -> Vec<UserId> {
-    list.split(',').filter(|u| !u.is_empty()).map(user).collect()
+    list.split(',')
+        .filter(|u| !u.is_empty())
+        .map(user)
+        .collect()
 }
 
 pub fn user_names(of: &[UserId]) -> String {
@@ -122,7 +125,10 @@ impl World {
     }
 
     pub fn message_name(&self, id: MessageId) -> String {
-        self.messages.get(&id).cloned().unwrap_or_else(|| id.to_string())
+        self.messages
+            .get(&id)
+            .cloned()
+            .unwrap_or_else(|| id.to_string())
     }
 
     /// Remembers what a line names.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{Role, Shape};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::row::{Interval, Standing};
 use parlour_protocol::seq::{Head, Mark, Seq};
 
@@ -205,7 +206,11 @@ impl State {
     /// See [`Roster::mark`].
     pub fn mark(&mut self, user: UserId, conversation: ConversationId, mark: Mark) -> Mark {
         let there = self.marks.entry((user, conversation)).or_default();
-        *there = there.join(mark);
+        *there = if planted(Mutant::MarkGoesDown) {
+            mark
+        } else {
+            there.join(mark)
+        };
         *there
     }
 

@@ -286,7 +286,7 @@ impl Task {
             let node = self.node.clone();
             self.calls.push(
                 async move {
-                    let done = append(&node, conversation, record).await;
+                    let done = append(&node, conversation, record).await.map(drop);
                     Called::Appended(Input::Appended { ask, done })
                 }
                 .boxed(),

@@ -240,9 +240,9 @@ impl Connection {
     pub(super) fn focus_unsure(&mut self, now_ms: u64) {
         if let Some(focus) = self.focus.as_mut().filter(|f| f.shape != Shape::Direct) {
             // Not at once behind the last reading: many heads of a busy conversation are one question.
-            let at_ms = focus.looked_ms.map_or(now_ms, |at| {
-                now_ms.max(at.saturating_add(LOOK_MS))
-            });
+            let at_ms = focus
+                .looked_ms
+                .map_or(now_ms, |at| now_ms.max(at.saturating_add(LOOK_MS)));
             focus.entry_again.at_ms.get_or_insert(at_ms);
         }
     }

@@ -6,6 +6,7 @@ use parlour_protocol::error::{Action, Code};
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::kind::{self, Class, Shape};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::Answer;
 use parlour_protocol::seq::Head;
 
@@ -15,7 +16,7 @@ use crate::gateway::given::{Given, Prepared};
 
 impl Connection {
     pub(super) fn given(&mut self, given: Given, now_ms: u64, out: &mut Vec<Output>) {
-        if self.phase != Phase::Live {
+        if self.phase != Phase::Live && !planted(Mutant::TooEarly) {
             return self.given_early(given, out);
         }
         match given {
@@ -88,10 +89,15 @@ impl Connection {
         }
         // Whatever holds the event itself back, what it changes holds from here on.
         self.changed_by(prepared, now_ms, out);
-        if row.seq <= self.places.get(row.conversation).given().seq {
+        let given = self.places.get(row.conversation).given();
+        if row.seq <= given.seq && !planted(Mutant::GivenTwice) {
             return;
         }
         let held_back = self.catch_up.is_some() || self.outbound.is_half_full(&self.config.limits);
+        if held_back && planted(Mutant::OverflowSilent) {
+            self.places.tell(row.conversation, head);
+            return;
+        }
         if held_back || !self.places.has_room(row.conversation) {
             // What it is behind in it learns by line or head, and fetches.
             return self.raised(row.conversation, head);

@@ -1,0 +1,174 @@
+//! A folder of logs: its files in order, and their lines in chunks, each with what it becomes.
+//!
+//! Promises: one file is open at a time and one chunk in memory; a line that cannot be taken comes as a
+//! sentence that names file and line. Never decides what becomes of such a line.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use parlour_irc::{Item, Reader, Step, Story};
+use parlour_protocol::check;
+use parlour_protocol::limits::Limits;
+
+/// Lines that are taken at once.
+const CHUNK: usize = 512;
+
+/// One line of a log.
+pub(super) enum Line {
+    /// It says this, which becomes that.
+    Right(Item, Vec<Step>),
+    /// It cannot be taken; the sentence begins with file and line.
+    Wrong(String),
+}
+
+/// Lines of one file that follow each other.
+pub(super) struct Chunk {
+    /// The file's name.
+    pub(super) file: Arc<str>,
+    pub(super) lines: Vec<Line>,
+}
+
+/// The logs of a folder.
+pub(super) struct Folder {
+    files: Vec<PathBuf>,
+}
+
+impl Folder {
+    /// The files that end in `.log`, by name.
+    pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
+        let shown = dir.display();
+        let entries = std::fs::read_dir(dir)
+            .with_context(|| format!("{shown}: this folder cannot be read"))?;
+        let mut files = Vec::new();
+        for entry in entries {
+            let path = entry
+                .with_context(|| format!("{shown}: this folder cannot be read"))?
+                .path();
+            if path.extension().is_some_and(|e| e == "log") && path.is_file() {
+                files.push(path);
+            }
+        }
+        if files.is_empty() {
+            bail!(
+                "{shown}: there are no logs in it; a log is a file for each day, named YYYY-MM-DD.log"
+            );
+        }
+        files.sort();
+        Ok(Self { files })
+    }
+
+    /// How many files there are.
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Gives every line to `take`, chunk by chunk. A file whose name gives no date is one line that
+    /// cannot be taken.
+    pub(super) fn chunks<'a>(
+        &'a self,
+        story: &'a Story,
+    ) -> impl Iterator<Item = anyhow::Result<Chunk>> + 'a {
+        self.files
+            .iter()
+            .flat_map(move |path| Chunks::new(path, story))
+    }
+}
+
+/// The chunks of one file.
+struct Chunks<'a> {
+    path: &'a Path,
+    file: Arc<str>,
+    story: &'a Story,
+    limits: Limits,
+    state: State,
+}
+
+enum State {
+    Fresh,
+    Reading(Reader, BufReader<File>),
+    Done,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(path: &'a Path, story: &'a Story) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Self {
+            path,
+            file: name.into(),
+            story,
+            limits: Limits::default(),
+            state: State::Fresh,
+        }
+    }
+
+    fn chunk(&self, lines: Vec<Line>) -> Chunk {
+        Chunk {
+            file: self.file.clone(),
+            lines,
+        }
+    }
+
+    fn read(&mut self) -> anyhow::Result<Option<Chunk>> {
+        if matches!(self.state, State::Fresh) {
+            let reader = match Reader::new(&self.file) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    self.state = State::Done;
+                    return Ok(Some(self.chunk(vec![Line::Wrong(error.to_string())])));
+                }
+            };
+            let file = File::open(self.path)
+                .with_context(|| format!("{}: cannot be read", self.path.display()))?;
+            self.state = State::Reading(reader, BufReader::new(file));
+        }
+        let mut lines = Vec::new();
+        let State::Reading(reader, bytes) = &mut self.state else {
+            return Ok(None);
+        };
+        let mut line = Vec::new();
+        while lines.len() < CHUNK {
+            line.clear();
+            let read = bytes
+                .read_until(b'\n', &mut line)
+                .with_context(|| format!("{}: cannot be read on", self.path.display()))?;
+            if read == 0 {
+                self.state = State::Done;
+                break;
+            }
+            lines.push(match reader.feed(&line) {
+                Err(error) => Line::Wrong(error.to_string()),
+                Ok(item) => right(self.story, &self.file, item, &self.limits),
+            });
+        }
+        Ok((!lines.is_empty()).then(|| self.chunk(lines)))
+    }
+}
+
+/// What the line becomes, if that may be sent.
+fn right(story: &Story, file: &str, item: Item, limits: &Limits) -> Line {
+    let steps = story.steps(file, &item);
+    let wrong = steps
+        .iter()
+        .find_map(|step| check::send(&step.send, step.sender, limits).err());
+    match wrong {
+        Some(refused) => Line::Wrong(format!("{file}:{}: {}", item.line, refused.what)),
+        None => Line::Right(item, steps),
+    }
+}
+
+impl Iterator for Chunks<'_> {
+    type Item = anyhow::Result<Chunk>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(chunk) => chunk.map(Ok),
+            Err(error) => {
+                self.state = State::Done;
+                Some(Err(error))
+            }
+        }
+    }
+}
