@@ -294,3 +294,61 @@ fn skip(rest: &mut &[u8], count: u64) -> Result<(), Error> {
         None => malformed("cut short"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ref_of_what_is_no_frame() {
+        let json = |text: &str| Codec::Json.reference(text.as_bytes());
+        assert_eq!(json(r#"{"type":"history","ref":77,"conversation":5}"#), Some(77));
+        assert_eq!(json(r#"{"ref":0,"nested":{"ref":9}}"#), Some(0));
+        assert_eq!(json(r#"{"nested":{"ref":9}}"#), None);
+        assert_eq!(json(r#"{"ref":18446744073709551615}"#), Some(u64::MAX));
+        // The first counts: what follows is no reason to answer another.
+        assert_eq!(json(r#"{"ref":1,"ref":2}"#), Some(1));
+        for no in [
+            r#"{"ref":"7"}"#,
+            r#"{"ref":-7}"#,
+            r#"{"ref":7.5}"#,
+            r#"{"ref":null}"#,
+            r#"{"ref":7"#,
+            r#"{"ref":7} x"#,
+            "[7]",
+            "7",
+            "",
+        ] {
+            assert_eq!(json(no), None, "{no}");
+        }
+        let deep = format!("{{\"ref\":7,\"x\":{}{}}}", "[".repeat(99), "]".repeat(99));
+        assert_eq!(json(&deep), None);
+        let msgpack = |bytes: &[u8]| Codec::MessagePack.reference(bytes);
+        assert_eq!(msgpack(b"\x82\xa3ref\x05\xa4type\x01"), Some(5));
+        assert_eq!(msgpack(b"\x81\xa3ref\xcd\x01\x00"), Some(256));
+        for no in [
+            &b"\x81\xa3ref\xa17"[..],
+            b"\x82\xa3ref\x05",
+            b"\x81\xa3ref\x05\x00",
+            b"\x81\x01\x05",
+            b"\x91\x05",
+            b"",
+        ] {
+            assert_eq!(msgpack(no), None, "{no:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_that_of_what_is_written() {
+        let values = [
+            serde_json::json!({"text": "\u{1}\u{2}\n\"quoted\" ünïcödé"}),
+            serde_json::json!([1, 2.5, null, true, {"a": {"b": []}}]),
+            serde_json::json!("x".repeat(70_000)),
+        ];
+        for value in &values {
+            for codec in [Codec::Json, Codec::MessagePack] {
+                assert_eq!(codec.size(value), codec.encode(value).len());
+            }
+        }
+    }
+}

@@ -208,7 +208,7 @@ pub struct Connection {
     marking: Marking,
     focus: Option<Focus>,
     watching: Watching,
-    typed_ms: u64,
+    typed_ms: Option<u64>,
     outbound: Outbound,
     draining: bool,
 }
@@ -235,7 +235,7 @@ impl Connection {
             marking: Marking::default(),
             focus: None,
             watching: Watching::default(),
-            typed_ms: 0,
+            typed_ms: None,
             outbound: Outbound::default(),
             draining: false,
             config,

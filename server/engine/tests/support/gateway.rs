@@ -3,8 +3,8 @@
 //! Before it begins: `limits NAME=N …`, `world LINE; LINE` (what the real sequencer makes of lines
 //! as in the log's scripts). Then, in time (`tick MS`):
 //! `hello`, `verified [SCOPE]`, `unverified CODE`, `registered`; `welcome` is all of these.
-//! Frames: `sync`, `send ID in CONV [once] [after=ID] [wrong]`, `cancel ID in CONV`, `focus [CONV]
-//! [members]`, `watch USERS`, `read|delivered CONV=SEQ …`, `typing CONV`, `history CONV …`, `ping`,
+//! Frames: `sync [has=CONV,…]`, `send ID in CONV [once] [after=ID] [wrong]`, `cancel ID in CONV`, `focus [CONV]
+//! [members]`, `watch USERS`, `read|delivered CONV=SEQ …`, `typing CONV`, `mail_ack USER K`, `history CONV …`, `ping`,
 //! each with `ref=N`; `raw TEXT` as it is, `bytes HEX` over MessagePack, `xN WORDS` for N times.
 //! Answers to `ask N`: `got N …` (see `have`), `failed N CODE`, `appended N [unknown|CODE]`.
 //! From the node: `given event CONV SEQ`, `given raised CONV SEQ`, `given marked USER CONV MARK`,
@@ -272,9 +272,15 @@ impl Run {
         match words {
             ["hello", ..] => frame["token"] = json!("secret"),
             ["sync", ..] => {
-                if words.contains(&"digests") {
-                    let none: [parlour_protocol::line::Line; 0] = [];
-                    frame["digests"] = json!(parlour_protocol::line::digests(&none));
+                if let Some(places) = value(words, "has") {
+                    let places = places.split(',').filter(|p| !p.is_empty());
+                    let lines: Vec<_> = places
+                        .map(|place| {
+                            let id = self.world.conversation(place);
+                            parlour_engine::gateway::catch_up::line(&self.entry(id, &[]))
+                        })
+                        .collect();
+                    frame["digests"] = json!(parlour_protocol::line::digests(&lines));
                 }
             }
             ["send" | "cancel", id, "in", place, ..] => {
@@ -320,6 +326,9 @@ impl Run {
                     })
                     .collect();
                 frame["marks"] = Value::Object(marks);
+            }
+            ["mail_ack", of, k, ..] => {
+                frame["from"] = json!({device(of).to_string(): number(k)});
             }
             ["typing", place, ..] => {
                 frame["conversation"] = json!(self.world.conversation(place));

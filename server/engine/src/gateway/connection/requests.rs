@@ -93,8 +93,9 @@ impl Connection {
                 self.ask(Pending::AckMail, Need::AckMail { from }, out);
             }
             Client::Typing(typing) => {
-                if now_ms >= self.typed_ms.saturating_add(TYPING_MS) || self.typed_ms == 0 {
-                    self.typed_ms = now_ms;
+                let next_ms = self.typed_ms.map(|at| at.saturating_add(TYPING_MS));
+                if next_ms.is_none_or(|at| now_ms >= at) {
+                    self.typed_ms = Some(now_ms);
                     let conversation = typing.conversation;
                     self.ask(
                         Pending::Typing(conversation),
