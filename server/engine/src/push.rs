@@ -7,5 +7,8 @@
 //! Never: anything readable in a wake.
 
 pub mod decider;
+pub mod step;
+mod woken;
 
-pub use decider::{Config, Decider, DeviceFacts, Input, Output, UserFacts};
+pub use decider::Decider;
+pub use step::{Config, DeviceFacts, Input, Output, UserFacts};
