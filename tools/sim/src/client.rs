@@ -108,7 +108,7 @@ pub struct Client {
     opening: Option<u64>,
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
-    invoked: BTreeSet<MessageId>,
+    pub invoked: BTreeSet<MessageId>,
     heard: Heard,
 }
 

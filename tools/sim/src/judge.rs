@@ -90,6 +90,8 @@ fn unknown(world: &mut World, at: usize) {
         .core()
         .into_iter()
         .flat_map(|c| c.outbox().map(|r| (r.conversation, r.id)))
+        // What the core made of its own accord and never sent was not called.
+        .filter(|(_, id)| client.invoked.contains(id))
         .collect();
     for (conversation, id) in open {
         world.record(&Op::Unknown {

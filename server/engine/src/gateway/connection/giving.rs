@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parlour_protocol::error::{Action, Code};
+use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::kind::{self, Class, Shape};
@@ -150,16 +150,9 @@ impl Connection {
         out: &mut Vec<Output>,
     ) {
         let key = (conversation, id);
-        let retryable = match answer {
-            Answer::Placed { .. } => false,
-            Answer::Refused { code } => code.action() == Action::Retry,
-        };
-        // An outcome is that of every request with this id. What is none is of one of them.
-        let mut refs = if retryable {
-            self.waiting.first(key).into_iter().collect()
-        } else {
-            self.waiting.all(key)
-        };
+        // It is that of every request with this id, whichever of them it was made for: an outcome,
+        // or a word to try again, which nobody is the worse for.
+        let mut refs = self.waiting.all(key);
         if refs.is_empty() {
             // Asked for on another connection of this device, or before this one.
             refs.push(0);

@@ -16,6 +16,10 @@ use crate::gateway::need::{Admit, Need};
 /// Refusals of its own that a connection remembers: more than can be under way at once.
 const REFUSED: usize = 512;
 
+/// Requests of one id that wait: the last of them. An answer may be lost, and the same is asked
+/// again; one that was asked for so often before is answered by what the last are.
+const TRIES: usize = 4;
+
 /// Requests that wait for the outcome of their id, in the order in which they went to the log. One
 /// id may have been sent more than once. Bounded with all requests that wait.
 #[derive(Debug, Default)]
@@ -27,7 +31,11 @@ impl Waiting {
     }
 
     fn add(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
-        self.0.entry(key).or_default().push_back(r#ref);
+        let refs = self.0.entry(key).or_default();
+        if refs.len() >= TRIES {
+            refs.pop_front();
+        }
+        refs.push_back(r#ref);
     }
 
     /// Takes this one out.
@@ -40,13 +48,6 @@ impl Waiting {
                 self.0.remove(&key);
             }
         }
-    }
-
-    /// Takes the first of an id out.
-    pub(super) fn first(&mut self, key: (ConversationId, MessageId)) -> Option<Ref> {
-        let first = *self.0.get(&key)?.front()?;
-        self.remove(key, first);
-        Some(first)
     }
 
     /// Takes all of an id out.
