@@ -174,7 +174,7 @@ pub enum Output {
 /// What came before `welcome`, to be looked at behind it.
 #[derive(Debug)]
 enum Early {
-    Frame(Client),
+    Frame(Box<Client>),
     Unreadable(Ref, parlour_protocol::codec::Error),
 }
 
@@ -432,7 +432,7 @@ impl Connection {
         self.send(&Server::Welcome(welcome), out);
         for early in core::mem::take(&mut self.early) {
             match early {
-                Early::Frame(frame) => self.frame(frame, now_ms, out),
+                Early::Frame(frame) => self.frame(*frame, now_ms, out),
                 Early::Unreadable(r#ref, error) => self.unreadable(r#ref, error, now_ms, out),
             }
         }
@@ -462,7 +462,7 @@ impl Connection {
             (Phase::Closed, _) => {}
             (_, frame) => {
                 let bytes = self.config.codec.size(&frame);
-                self.early(Early::Frame(frame), bytes, out);
+                self.early(Early::Frame(Box::new(frame)), bytes, out);
             }
         }
     }
