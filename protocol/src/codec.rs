@@ -302,7 +302,10 @@ mod tests {
     #[test]
     fn the_ref_of_what_is_no_frame() {
         let json = |text: &str| Codec::Json.reference(text.as_bytes());
-        assert_eq!(json(r#"{"type":"history","ref":77,"conversation":5}"#), Some(77));
+        assert_eq!(
+            json(r#"{"type":"history","ref":77,"conversation":5}"#),
+            Some(77)
+        );
         assert_eq!(json(r#"{"ref":0,"nested":{"ref":9}}"#), Some(0));
         assert_eq!(json(r#"{"nested":{"ref":9}}"#), None);
         assert_eq!(json(r#"{"ref":18446744073709551615}"#), Some(u64::MAX));

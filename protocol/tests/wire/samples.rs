@@ -606,22 +606,19 @@ pub(crate) fn header_least() -> Header {
     )
 }
 
-/// Of one whom the gateway knew of no membership of.
-fn stranger() -> Header {
-    Header {
-        after: Some(id(6)),
-        stranger: Some(true),
-        ..header_least()
-    }
-}
-
 /// Log records by the name of their snapshot.
 pub(crate) fn records() -> Vec<(&'static str, Record)> {
     vec![
         ("record", Record::new(&header(), plain().to_payload())),
         (
             "record.stranger",
-            Record::new(&stranger(), plain().to_payload()),
+            Record::new(
+                &Header {
+                    stranger: Some(true),
+                    ..header_least()
+                },
+                plain().to_payload(),
+            ),
         ),
         (
             "record.least",

@@ -108,6 +108,7 @@ pub struct Client {
     opening: Option<u64>,
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
+    /// What was called: asked for by its user, or sent of its own accord.
     pub invoked: BTreeSet<MessageId>,
     heard: Heard,
 }
