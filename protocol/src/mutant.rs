@@ -52,8 +52,8 @@ mutants! {
     BatchesPass: "D6", "a batch is told and done with before the one before it is durable";
     ProgressFirst: "D16", "progress is made durable before the rows";
     NoRaise: "D16", "heads are durable, and nobody is told of them";
-    LocatedOnce: "D16", "sessions are located before the heads are durable, and not again";
-    RaiseUnacknowledged: "D16", "progress does not wait until a node has the heads in hand";
+    LocatedOnce: "D16", "sessions are located when an event is told, and not again when its head is durable";
+    RaiseUnacknowledged: "D16", "heads are told like events, at most once, and progress waits for nobody";
     LetGoEarly: "D27", "records are let go before the progress over them is durable";
     JoinedPipelines: "D27", "on one machine a batch is stored while the one before it may be lost";
     AnsweredBeforeSync: "D6", "on one machine a batch is answered before it is synced";

@@ -268,6 +268,7 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
             client.off = false;
             input(world, at, Input::Start);
         }
+        ToClient::Die => crash(world, at),
         ToClient::Tick => {
             client.tick_ms = None;
             input(world, at, Input::Tick);
@@ -590,28 +591,35 @@ fn note(world: &mut World, at: usize, update: Update) {
             conversation,
             id,
             how,
-        } => match how {
-            Ended::Sent { seq, n, .. } => {
-                world.record(&Op::Ok {
-                    device,
-                    conversation,
-                    id,
-                    seq,
-                    n,
-                });
+        } => {
+            // The worst moment to die: a person saw how it ended.
+            let life = client.life;
+            if world.breaking && world.dice.percent(2) {
+                world.at(0, Event::Client(at, life, ToClient::Die));
             }
-            Ended::Refused { code, .. } => {
-                let finally = code.action() == Action::GiveUp;
-                world.record(&Op::Refused {
-                    device,
-                    conversation,
-                    id,
-                    code,
-                    finally,
-                });
+            match how {
+                Ended::Sent { seq, n, .. } => {
+                    world.record(&Op::Ok {
+                        device,
+                        conversation,
+                        id,
+                        seq,
+                        n,
+                    });
+                }
+                Ended::Refused { code, .. } => {
+                    let finally = code.action() == Action::GiveUp;
+                    world.record(&Op::Refused {
+                        device,
+                        conversation,
+                        id,
+                        code,
+                        finally,
+                    });
+                }
+                Ended::GivenUp => {}
             }
-            Ended::GivenUp => {}
-        },
+        }
         Update::Receipts {
             conversation,
             members,

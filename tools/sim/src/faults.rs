@@ -39,6 +39,8 @@ pub enum Fault {
     Storm,
     /// A device is revoked.
     Revoke,
+    /// Routers cannot reach a node for a while, which reaches everything itself.
+    RelayCut,
 }
 
 /// Plans a run's faults.
@@ -52,7 +54,7 @@ pub fn plan(world: &mut World, work_ms: u64) {
 }
 
 fn roll(dice: &mut Dice) -> Fault {
-    match dice.below(30) {
+    match dice.below(33) {
         0..=2 => Fault::NodeDies,
         3 => Fault::NodeStops,
         4 => Fault::ClockJumps,
@@ -66,6 +68,7 @@ fn roll(dice: &mut Dice) -> Fault {
         25 => Fault::ClientOff,
         26..=27 => Fault::SlowReader,
         28 => Fault::Storm,
+        29..=31 => Fault::RelayCut,
         _ => Fault::Revoke,
     }
 }
@@ -108,15 +111,7 @@ pub fn happen(world: &mut World, fault: Fault) {
         }
         Fault::RouterDies => {
             let at = any(&mut world.dice, world.routers.len());
-            let owned = world.routers.get(at).map(|r| r.owns()).unwrap_or_default();
-            if let Some(router) = world.routers.get_mut(at) {
-                router.crash();
-            }
-            for partition in owned {
-                let to = any(&mut world.dice, world.routers.len());
-                let after = world.dice.between(100, 3_000);
-                world.at(after, Event::Assign(partition, to));
-            }
+            router_dies(world, at);
         }
         Fault::RouterStops => {
             let at = any(&mut world.dice, world.routers.len());
@@ -136,6 +131,10 @@ pub fn happen(world: &mut World, fault: Fault) {
                 Partition(u16::try_from(world.dice.below(u64::from(PARTITIONS))).unwrap_or(0));
             let to = any(&mut world.dice, world.routers.len());
             world.at(0, Event::Assign(partition, to));
+        }
+        Fault::RelayCut => {
+            let at = any(&mut world.dice, world.nodes.len());
+            world.relay_cut.insert(at, world.now_ms + down_ms);
         }
         Fault::Flush => {
             if world.cluster {
@@ -198,6 +197,19 @@ pub fn happen(world: &mut World, fault: Fault) {
     }
 }
 
+/// A router dies, and its partitions find another owner, perhaps the same, after a while.
+pub fn router_dies(world: &mut World, at: usize) {
+    let owned = world.routers.get(at).map(|r| r.owns()).unwrap_or_default();
+    if let Some(router) = world.routers.get_mut(at) {
+        router.crash();
+    }
+    for partition in owned {
+        let to = any(&mut world.dice, world.routers.len());
+        let after = world.dice.between(100, 3_000);
+        world.at(after, Event::Assign(partition, to));
+    }
+}
+
 /// One machine dies: gateway, router, log and sessions at once. The store stays; a new generation
 /// begins.
 fn process_dies(world: &mut World, down_ms: u64) {
@@ -219,6 +231,7 @@ fn process_dies(world: &mut World, down_ms: u64) {
 pub fn mend(world: &mut World) {
     world.tell(|| "MENDED".to_owned());
     world.sessions_up = true;
+    world.relay_cut.clear();
     for node in &mut world.nodes {
         node.paused_until_ms = node.paused_until_ms.min(world.now_ms);
     }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use parlour_client_core::view;
 use parlour_protocol::frame::server;
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind;
@@ -56,21 +55,22 @@ pub fn judge(world: &mut World) {
             let folds = known
                 .entry((conversation, end))
                 .or_insert_with(|| folds(world, conversation, end));
-            for item in core.timeline(conversation, None, usize::MAX).items {
-                let view::Item::Placed { event, changes, .. } = item else {
+            // Changes that this device has on their way are laid over its timeline alone.
+            for seq in 1..=end.0 {
+                let Some(event) = core.event(conversation, Seq(seq)) else {
                     continue;
                 };
                 let there = folds.get(&event.seq).cloned().unwrap_or_default();
                 // What was erased after its user went out may be told to a device that asks; one
                 // that has it already is told of nothing there.
                 let later = event.deleted.as_ref().is_some_and(|d| d.seq > end);
-                if changes.is_empty() && !later && Fold::of(&event) != there {
+                if !later && Fold::of(event) != there {
                     wrong.push(format!(
                         "stale at the end: device {} shows {:?} of {conversation} with {:?}, and \
                          it has {there:?}",
                         client.device,
                         event.seq,
-                        Fold::of(&event)
+                        Fold::of(event)
                     ));
                 }
             }

@@ -211,6 +211,11 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
                         answer_ms: world.dice.between(100, 2_500),
                     }
                 }
+                // The roster is written in many places, and is slow now and then.
+                Output::Apply { .. } if world.breaking && world.dice.percent(8) => Fate::Fine {
+                    effect_ms: world.dice.between(20, 2_000),
+                    answer_ms: world.dice.between(0, 50),
+                },
                 _ => fate(&mut world.dice, world.breaking),
             };
             dispatch(world, at, life, partition, call, fate);
@@ -434,7 +439,7 @@ pub fn effect(
             let now_ms = world.now_ms;
             let held = world.sessions.nodes(now_ms).contains(&node);
             let to = usize::try_from(node.0).unwrap_or(usize::MAX);
-            let up = world.nodes.get(to).is_some_and(|n| n.is_up(now_ms));
+            let up = world.nodes.get(to).is_some_and(|n| n.is_up(now_ms)) && !world.is_cut(to);
             if up {
                 let life = world.nodes.get(to).map_or(0, |n| n.life);
                 let signals = parlour_engine::session::Input::Signals(signals);
@@ -453,7 +458,14 @@ pub fn effect(
         }
         _ => return,
     };
+    let just_written = matches!(answer, Input::Stored { .. } | Input::Advanced { .. });
     world.at(answer_ms, Event::Router(at, life, partition, answer));
+    // The worst moments to die: rows or progress are durable, and nobody was told so.
+    if just_written && world.cluster && world.breaking && alive && world.dice.below(600) == 0 {
+        world.figures.faults += 1;
+        world.tell(|| format!("router {at} dies between a write and its answer"));
+        crate::faults::router_dies(world, at);
+    }
 }
 
 /// Records came: whoever waited for them reads.

@@ -88,6 +88,8 @@ pub enum ToClient {
     Begin,
     /// Its owner starts it again after a stop.
     Resume,
+    /// Its program dies.
+    Die,
 }
 
 /// What reaches a node.
@@ -154,6 +156,8 @@ pub struct World {
     pub nodes: Vec<Node>,
     /// Routers.
     pub routers: Vec<Router>,
+    /// Nodes that no router reaches, each until when.
+    pub relay_cut: BTreeMap<usize, u64>,
     /// Whose each partition is; others that run it are zombies.
     pub owners: BTreeMap<Partition, usize>,
     /// Clients.
@@ -204,6 +208,7 @@ impl World {
             revoked: Vec::new(),
             nodes: Vec::new(),
             routers: Vec::new(),
+            relay_cut: BTreeMap::new(),
             owners: BTreeMap::new(),
             clients: Vec::new(),
             rooms: Vec::new(),
@@ -448,6 +453,14 @@ impl World {
         *last - self.now_ms
     }
 
+    /// Whether no router reaches a node now.
+    #[must_use]
+    pub fn is_cut(&self, node: usize) -> bool {
+        self.relay_cut
+            .get(&node)
+            .is_some_and(|until_ms| self.cluster && self.now_ms < *until_ms)
+    }
+
     /// Signals on their way to a node. Some are lost, doubled or late, between nodes alone.
     pub fn relay(&mut self, node: usize, signals: Vec<Signal>) {
         let Some(life) = self.nodes.get(node).map(|n| n.life) else {
@@ -459,7 +472,7 @@ impl World {
             }
         }
         let faulty = self.cluster && self.breaking;
-        if faulty && self.dice.percent(4) {
+        if faulty && (self.is_cut(node) || self.dice.percent(4)) {
             self.tell(|| format!("relay to node {node} loses {} signals", signals.len()));
             return;
         }

@@ -113,6 +113,8 @@ pub struct Partition {
     advancing: Option<Call>,
     released: bool,
     durable: Option<Position>,
+    /// Where sessions were when their events were told: for a planted bug alone.
+    located: Found,
 }
 
 impl Partition {
@@ -141,6 +143,7 @@ impl Partition {
             advancing: None,
             released: false,
             durable: None,
+            located: Found::default(),
         }
     }
 
@@ -411,10 +414,10 @@ impl Partition {
         if let Some(batch) = self.batch(call) {
             batch.found = Some(found);
         } else if self.raising.as_ref().is_some_and(|r| r.step == call) {
-            let found = if planted(Mutant::NoRaise) {
-                Found::default()
-            } else {
-                found
+            let found = match core::mem::take(&mut self.located) {
+                _ if planted(Mutant::NoRaise) => Found::default(),
+                before if planted(Mutant::LocatedOnce) => before,
+                _ => found,
             };
             let signals = self
                 .raising
@@ -423,6 +426,10 @@ impl Partition {
                 .unwrap_or_default();
             let mut telling = BTreeSet::new();
             for (node, signals) in signals {
+                if planted(Mutant::RaiseUnacknowledged) {
+                    out.push(Output::Tell { node, signals });
+                    continue;
+                }
                 telling.insert(self.call(out, |call| Output::Raise {
                     call,
                     node,
@@ -430,9 +437,7 @@ impl Partition {
                 }));
             }
             if let Some(raising) = &mut self.raising {
-                if !planted(Mutant::RaiseUnacknowledged) {
-                    raising.telling = telling;
-                }
+                raising.telling = telling;
                 raising.told = true;
             }
         }
@@ -584,6 +589,10 @@ impl Partition {
                 break;
             };
             let found = batch.found.unwrap_or_default();
+            if planted(Mutant::LocatedOnce) {
+                self.located.locations.extend(found.locations.clone());
+                self.located.watchers.extend(found.watchers.clone());
+            }
             for (node, signals) in signals(&batch.decided, &found) {
                 out.push(Output::Tell { node, signals });
             }
@@ -625,22 +634,6 @@ impl Partition {
             return;
         }
         let changes = round.changes.clone();
-        if planted(Mutant::LocatedOnce) {
-            self.call(out, |call| Output::Apply { call, changes });
-            let (users, channels) = round.concerned();
-            let step = self.call(out, |call| Output::Locate {
-                call,
-                users,
-                channels,
-            });
-            self.raising = Some(Raising {
-                round,
-                step,
-                telling: BTreeSet::new(),
-                told: false,
-            });
-            return;
-        }
         let step = self.call(out, |call| Output::Apply { call, changes });
         self.raising = Some(Raising {
             round,

@@ -383,7 +383,7 @@ impl Node {
             };
             return;
         }
-        let (user, again) = (s.user, s.ready);
+        let (user, first, again) = (s.user, !s.registered, s.ready);
         let others = self.by_user.get(&user).into_iter().flatten();
         let found = others
             .filter(|other| **other != session)
@@ -391,7 +391,7 @@ impl Node {
         if let Some(s) = self.sessions.get_mut(&session) {
             s.registered = true;
         }
-        if again {
+        if again && !(first && planted(Mutant::ReadyUnregistered)) {
             // Only now is it found again: what was told meanwhile passed it by, and so did the
             // word that its user came into a channel.
             self.behind(session, random, out);
