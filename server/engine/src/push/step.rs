@@ -12,7 +12,7 @@ pub struct Config {
     /// How long after an event. Later than a lease can outlive its node, so that a session that
     /// is only believed to be there has been found out.
     pub wake_after_ms: u64,
-    /// Events that wait, at most; past it the router is held back ([`Decider::is_full`]).
+    /// Events that wait, at most; past it the router is held back ([`Decider::is_full`](crate::push::Decider::is_full)).
     pub waiting_max: usize,
     /// Questions that wait for their answer, at most.
     pub open_max: usize,
