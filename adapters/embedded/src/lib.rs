@@ -24,6 +24,7 @@ mod sessions;
 mod store;
 mod table;
 pub mod verify;
+mod view;
 mod wake;
 
 pub use error::Error;

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use minicbor::Decode;
 use parlour_ports::accounts::{Accounts, Invitations};
 use parlour_ports::history::History;
 use parlour_ports::keys::Keys;
@@ -17,7 +16,7 @@ use parlour_protocol::id::StoreId;
 use parlour_protocol::position::Generation;
 use parlour_protocol::row;
 
-use crate::commit::{Committer, broken};
+use crate::commit::Committer;
 use crate::lock::Lock;
 use crate::{Error, log, relay, sessions, table, wake};
 
@@ -44,38 +43,11 @@ impl Default for Options {
 
 /// What all ports share.
 pub(crate) struct Shared {
+    pub(crate) db: Database,
     pub(crate) data: Keyspace,
     pub(crate) committer: Committer,
     pub(crate) id: StoreId,
     _lock: Lock,
-}
-
-impl Shared {
-    /// The row of a key.
-    pub(crate) fn get<T: for<'b> Decode<'b, ()>>(
-        &self,
-        key: &[u8],
-    ) -> Result<Option<T>, parlour_ports::Error> {
-        match self.data.get(key).map_err(broken)? {
-            None => Ok(None),
-            Some(bytes) => row::from_bytes(&bytes).map(Some).map_err(broken),
-        }
-    }
-
-    /// Rows of a range of keys, in order, until `take` has enough (answers false).
-    pub(crate) fn each<T: for<'b> Decode<'b, ()>>(
-        &self,
-        range: fjall::Iter,
-        mut take: impl FnMut(&[u8], T) -> bool,
-    ) -> Result<(), parlour_ports::Error> {
-        for item in range {
-            let (key, bytes) = item.into_inner().map_err(broken)?;
-            if !take(&key, row::from_bytes(&bytes).map_err(broken)?) {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// An open store. The folder is this process's until it is dropped with every port.
@@ -163,6 +135,7 @@ impl Store {
         })?;
         Ok(Self {
             shared: Arc::new(Shared {
+                db,
                 data,
                 committer,
                 id,

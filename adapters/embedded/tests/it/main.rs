@@ -8,3 +8,4 @@ mod facts;
 mod rows;
 mod store;
 mod suites;
+mod torn;
