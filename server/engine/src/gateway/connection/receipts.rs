@@ -69,6 +69,13 @@ impl Connection {
         let Some(history) = history else {
             return self.send(&refused(Code::NOT_FOUND), out);
         };
+        let given = self.places.get(conversation).given();
+        if seq > history.as_of.seq && seq == given.seq {
+            // The event went out here before the head was raised behind it.
+            let about = (history.entry.standing.shape, history.entry.peer(user));
+            self.places.at(conversation).about = Some(about);
+            return self.marking.add(conversation, given, read);
+        }
         if seq > history.as_of.seq {
             return self.send(&refused(Code::SEQ_AHEAD), out);
         }
