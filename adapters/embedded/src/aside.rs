@@ -12,7 +12,8 @@
 //! belongs together; else it is tried again.
 //!
 //! Never: a change to the store. Its folder's lock file is written, to name who looks; beside a
-//! server, the temporary folder lies in the store's, for hard links to last.
+//! server, the temporary folder lies in the store's, for hard links to last. One that was
+//! killed leaves that folder; in the store's it goes when a server next starts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +31,8 @@ use crate::store::open_database;
 use crate::{Error, backup, batch};
 
 const CACHE: u64 = 32 << 20;
+/// How the temporary folders begin.
+const PREFIX: &str = "parlour-aside-";
 /// How often a copy of a store in use is tried. What comes between is fjall's work on tables.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -113,6 +116,21 @@ impl Aside {
     }
 }
 
+/// Takes away what a copy beside a server left that was killed: its links keep tables on the disk
+/// that are no longer needed. For whoever has the folder's lock.
+pub(crate) fn tidy(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(%error, path = %entry.path().display(), "what a backup left stays");
+        }
+    }
+}
+
 /// What changes when data leaves the journals: their names, and the lists of tables.
 #[derive(PartialEq, Eq)]
 struct Stand {
@@ -154,7 +172,7 @@ fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(TempDir, Look, Said
     // First: everything that is read later has what was answered by now.
     let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
     let at = tempfile::Builder::new()
-        .prefix("parlour-aside-")
+        .prefix(PREFIX)
         .tempdir_in(tmp)
         .map_err(|why| io(tmp, why))?;
     let store = store.canonicalize().map_err(|why| io(&store, why))?;

@@ -19,7 +19,7 @@ use parlour_protocol::row;
 use crate::batch::Batches;
 use crate::commit::{Committer, Room};
 use crate::lock::Lock;
-use crate::{Error, backup, journal, log, relay, sessions, table, wake};
+use crate::{Error, aside, backup, journal, log, relay, sessions, table, wake};
 
 /// How a store is kept.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +131,7 @@ impl Store {
         let lock = Lock::take(folder)?;
         backup::refuse_half_restored(folder)?;
         backup::tidy(folder);
+        aside::tidy(folder);
         let path = folder.join("store");
         if path.is_dir() {
             journal::check(&path)?;

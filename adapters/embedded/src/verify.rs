@@ -1,7 +1,7 @@
 //! Checks a whole store: that every row can be read, and that rows fit each other.
 //!
 //! Never changes the store: what is checked is a copy of its journals with links to its tables, in
-//! the system's folder for temporary files; a file there is all that a killed `verify` leaves. What
+//! the system's folder for temporary files; a folder there is all that a killed `verify` leaves. What
 //! lies before a damage in a journal is checked, and the damage is a breach. Reads table by table,
 //! so that memory is bounded by conversations and not by events.
 

@@ -225,5 +225,10 @@ async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
     let report = check(&data);
     assert_eq!(report.said, Vec::<String>::new());
     assert!(report.events >= copied);
+    // A copy that was killed leaves its folder, and whoever opens the store next takes it away.
+    let left = data.join("parlour-aside-killed");
+    std::fs::create_dir_all(left.join("keyspaces")).unwrap();
+    drop(Store::open(&data).unwrap());
+    assert!(!left.exists());
     println!("{} events at the end", report.events);
 }
