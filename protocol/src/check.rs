@@ -85,17 +85,9 @@ pub fn check(frame: &Client, user: UserId, limits: &Limits) -> Checked {
         }
         Client::Sync(f) => digests(f),
         Client::Send(f) => send(f, user, limits),
-        Client::Edit(f) => {
-            place("target", Some(f.target))?;
-            mentions(&f.mentions, limits)?;
-            mail(&f.mail, &f.lists, limits)?;
-            body(&f.body, limits)
-        }
-        Client::Delete(f) => place("target", Some(f.target)),
-        Client::React(f) => {
-            place("target", Some(f.target))?;
-            key(Some(&f.key), true, limits)
-        }
+        Client::Edit(f) => edit(f, limits),
+        Client::Delete(f) => delete(f),
+        Client::React(f) => react(f, limits),
         Client::Cancel(f) => one_of(f.conversation, f.to),
         Client::Delivered(f) | Client::Read(f) => {
             at_most("marks", f.marks.len(), limits.marks, "marks")?;
@@ -164,6 +156,34 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
     }
     mail(&f.mail, &f.lists, limits)?;
     body(&f.body, limits)
+}
+
+/// Whether an edit may be taken.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn edit(f: &client::Edit, limits: &Limits) -> Checked {
+    place("target", Some(f.target))?;
+    mentions(&f.mentions, limits)?;
+    mail(&f.mail, &f.lists, limits)?;
+    body(&f.body, limits)
+}
+
+/// Whether a deletion may be taken.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn delete(f: &client::Delete) -> Checked {
+    place("target", Some(f.target))
+}
+
+/// Whether a reaction may be taken.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn react(f: &client::React, limits: &Limits) -> Checked {
+    place("target", Some(f.target))?;
+    key(Some(&f.key), true, limits)
 }
 
 /// The class of a kind: its own if this version knows it, else the one given.

@@ -74,12 +74,78 @@ impl Codec {
         }
     }
 
+    /// How many bytes this value takes, without writing it anywhere.
+    #[must_use]
+    pub fn size<T: Serialize>(self, value: &T) -> usize {
+        let mut count = Count(0);
+        // As in `encode`: there is no error to give.
+        match self {
+            Self::Json => serde_json::to_writer(&mut count, value).unwrap_or_default(),
+            Self::MessagePack => {
+                rmp_serde::encode::write_named(&mut count, value).unwrap_or_default();
+            }
+        }
+        count.0
+    }
+
+    /// The `ref` of a frame that may be no frame of ours otherwise: of an object that is whole in
+    /// this codec and has a number there. So that whoever sent it knows which it was.
+    #[must_use]
+    pub fn reference(self, bytes: &[u8]) -> Option<crate::frame::Ref> {
+        self.walk(bytes).ok()?;
+        self.read::<Reference>(bytes).ok()?.0
+    }
+
     pub(crate) fn encode<T: Serialize>(self, value: &T) -> Vec<u8> {
         // Our own types have string keys and write to memory: there is no error to give.
         match self {
             Self::Json => serde_json::to_vec(value).unwrap_or_default(),
             Self::MessagePack => rmp_serde::to_vec_named(value).unwrap_or_default(),
         }
+    }
+}
+
+/// Counts what is written to it.
+struct Count(usize);
+
+impl std::io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The `ref` of an object, whatever else is in it.
+struct Reference(Option<crate::frame::Ref>);
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_map(Object)
+    }
+}
+
+struct Object;
+
+impl<'de> serde::de::Visitor<'de> for Object {
+    type Value = Reference;
+
+    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Reference, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if key == "ref" && found.is_none() {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<serde::de::IgnoredAny>()?;
+            }
+        }
+        Ok(Reference(found))
     }
 }
 
@@ -226,5 +292,66 @@ fn skip(rest: &mut &[u8], count: u64) -> Result<(), Error> {
             Ok(())
         }
         None => malformed("cut short"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ref_of_what_is_no_frame() {
+        let json = |text: &str| Codec::Json.reference(text.as_bytes());
+        assert_eq!(
+            json(r#"{"type":"history","ref":77,"conversation":5}"#),
+            Some(77)
+        );
+        assert_eq!(json(r#"{"ref":0,"nested":{"ref":9}}"#), Some(0));
+        assert_eq!(json(r#"{"nested":{"ref":9}}"#), None);
+        assert_eq!(json(r#"{"ref":18446744073709551615}"#), Some(u64::MAX));
+        // The first counts: what follows is no reason to answer another.
+        assert_eq!(json(r#"{"ref":1,"ref":2}"#), Some(1));
+        for no in [
+            r#"{"ref":"7"}"#,
+            r#"{"ref":-7}"#,
+            r#"{"ref":7.5}"#,
+            r#"{"ref":null}"#,
+            r#"{"ref":7"#,
+            r#"{"ref":7} x"#,
+            "[7]",
+            "7",
+            "",
+        ] {
+            assert_eq!(json(no), None, "{no}");
+        }
+        let deep = format!("{{\"ref\":7,\"x\":{}{}}}", "[".repeat(99), "]".repeat(99));
+        assert_eq!(json(&deep), None);
+        let msgpack = |bytes: &[u8]| Codec::MessagePack.reference(bytes);
+        assert_eq!(msgpack(b"\x82\xa3ref\x05\xa4type\x01"), Some(5));
+        assert_eq!(msgpack(b"\x81\xa3ref\xcd\x01\x00"), Some(256));
+        for no in [
+            &b"\x81\xa3ref\xa17"[..],
+            b"\x82\xa3ref\x05",
+            b"\x81\xa3ref\x05\x00",
+            b"\x81\x01\x05",
+            b"\x91\x05",
+            b"",
+        ] {
+            assert_eq!(msgpack(no), None, "{no:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_that_of_what_is_written() {
+        let values = [
+            serde_json::json!({"text": "\u{1}\u{2}\n\"quoted\" ünïcödé"}),
+            serde_json::json!([1, 2.5, null, true, {"a": {"b": []}}]),
+            serde_json::json!("x".repeat(70_000)),
+        ];
+        for value in &values {
+            for codec in [Codec::Json, Codec::MessagePack] {
+                assert_eq!(codec.size(value), codec.encode(value).len());
+            }
+        }
     }
 }

@@ -164,6 +164,11 @@ pub struct Header {
     #[n(22)]
     #[cbor(default)]
     pub off: bool,
+    /// True: the gateway knew of no membership of the sender's, past or present, and let the record
+    /// through for what may come before it. If nothing does, the conversation is not theirs to
+    /// hear of. Absent otherwise.
+    #[n(23)]
+    pub stranger: Option<bool>,
 }
 
 impl Header {
@@ -202,6 +207,7 @@ impl Header {
             expires_after_s: None,
             value: None,
             off: false,
+            stranger: None,
         }
     }
 

@@ -2,18 +2,21 @@
 //! clients that know nothing of the project but its protocol.
 //!
 //! [`Node`] starts, kills and restarts the process; [`Http`] speaks the API; [`Socket`] speaks
-//! frames in either codec. Nothing here waits by sleeping: every wait is for something that is
+//! frames in either codec; [`Tmux`] gives the terminal client a terminal. Nothing here waits by sleeping: every wait is for something that is
 //! seen, within [`PATIENCE`].
 // Everything here is a test's: a step that fails should say so on the spot.
 #![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
 
 pub mod http;
 pub mod node;
+pub mod picture;
 pub mod socket;
+pub mod tmux;
 
 pub use http::Http;
 pub use node::Node;
 pub use socket::Socket;
+pub use tmux::Tmux;
 
 use std::time::Duration;
 

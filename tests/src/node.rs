@@ -53,6 +53,8 @@ pub struct Node {
     pub dir: TempDir,
     /// `http://HOST:PORT`, as it said itself.
     pub url: String,
+    /// Where it listens; port 0 until it is to keep its port.
+    listen: String,
     /// A program and its first arguments that the node is run by, if any.
     wrap: Vec<String>,
     args: Vec<String>,
@@ -81,6 +83,7 @@ impl Node {
             child: None,
             dir,
             url: String::new(),
+            listen: "127.0.0.1:0".to_owned(),
             wrap: wrap.iter().map(|a| (*a).to_owned()).collect(),
             args: args.iter().map(|a| (*a).to_owned()).collect(),
             env: Vec::new(),
@@ -113,7 +116,7 @@ impl Node {
             .arg("serve")
             .arg("--data")
             .arg(self.data())
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", &self.listen])
             .args(&self.args)
             .envs(self.env.iter().map(|(k, v)| (k, v)));
         command
@@ -122,6 +125,11 @@ impl Node {
     /// Sets a variable for the next start.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Lets it keep its port from now on: clients that know its address find it again.
+    pub fn keep_port(&mut self) {
+        self.listen = self.url.trim_start_matches("http://").to_owned();
     }
 
     /// Adds arguments for the next start.

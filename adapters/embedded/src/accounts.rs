@@ -211,12 +211,13 @@ impl Accounts for Shared {
     }
 
     async fn find(&self, name: &str, exact: bool, limit: usize) -> Result<Vec<User>, Error> {
+        let view = self.view();
         let key = table::name(name);
         let mut ids = Vec::new();
         if exact {
-            ids.extend(self.get::<UserId>(&key)?);
+            ids.extend(view.get::<UserId>(&key)?);
         } else {
-            self.each(self.data.prefix(&key), |_, id: UserId| {
+            view.each(view.prefix(&key), |_, id: UserId| {
                 ids.push(id);
                 ids.len() < limit
             })?;
@@ -224,7 +225,7 @@ impl Accounts for Shared {
         let mut users = Vec::with_capacity(ids.len());
         for id in ids {
             users.extend(
-                self.get::<UserRow>(&table::of_user(b'U', id))?
+                view.get::<UserRow>(&table::of_user(b'U', id))?
                     .map(User::from),
             );
         }
@@ -313,10 +314,10 @@ impl Accounts for Shared {
     }
 
     async fn revoked(&self, after: u64, limit: usize) -> Result<Vec<(u64, DeviceId)>, Error> {
-        let mut out = Vec::new();
+        let (view, mut out) = (self.view(), Vec::new());
         let number = |n: u64| table::Key::table(b'R').number(n).0;
         let keys = number(after.saturating_add(1))..=number(u64::MAX);
-        self.each(self.data.range(keys), |key, device: DeviceId| {
+        view.each(view.range(keys), |key, device: DeviceId| {
             if let Some(n) = key.last_chunk::<8>() {
                 out.push((u64::from_be_bytes(*n), device));
             }

@@ -5,20 +5,26 @@
 //! count of pairs (u64) and the SHA-256 of all chunk hashes. A chunk holds pairs, each a key's
 //! length (u32), the key, a value's length (u32), the value, as they lie in the store.
 //!
-//! Promises: a copy is written beside its name, synced, and only then named; a restored store has
-//! another id than the one that was copied, and begins a later generation than it ever had
-//! (decision 15). Never: a store made of a file that does not check out.
+//! Promises: a copy is written beside its name, synced, and only then named, and the store that was
+//! copied is as it was; a restored store has another id, and begins a later generation than the
+//! copied one ever had (decision 15). A store is made aside, in the folder `restoring`, and moved to
+//! its place when all of it is on disk: whoever kills a restore leaves no store, and one that is
+//! refused until the restore was run again. Never: a store made of a file that does not check out.
+//!
+//! A store that a server uses is copied as it stood after one of its batches, with everything that
+//! was answered before the copy began; the server goes on meanwhile, and knows nothing of it.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use fjall::PersistMode;
 use parlour_protocol::row;
 use sha2::{Digest as _, Sha256};
 
+use crate::aside::Aside;
+use crate::batch::Batches;
 use crate::lock::Lock;
-use crate::store::{new_store_id, open_database};
+use crate::store::{new_store_id, open_database, require_format};
 use crate::{Error, table};
 
 const MAGIC: &[u8; 10] = b"PARLOURBAK";
@@ -29,7 +35,7 @@ const CHUNK: usize = 1 << 20;
 const CHUNK_MAX: u32 = 64 << 20;
 const CACHE: u64 = 32 << 20;
 
-/// Copies the store of a folder, which no server uses meanwhile. Answers how many pairs it has.
+/// Copies the store of a folder, whether or not a server uses it. Answers how many pairs it has.
 ///
 /// # Errors
 /// See [`Error`]; the file is not there then.
@@ -43,9 +49,15 @@ pub fn backup(
             path: file.to_owned(),
         });
     }
-    require_store(folder)?;
-    let _lock = Lock::take(folder)?;
-    let (_db, data) = open_database(folder, CACHE)?;
+    let aside = match Aside::open(folder) {
+        Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
+        other => other,
+    }?;
+    if let Some((path, why)) = aside.damaged {
+        return Err(Error::Damaged { path, why });
+    }
+    let data = &aside.data;
+    require_format(folder, data)?;
     let of = data.approximate_len() as u64;
     // Beside its whole name: `chat.backup` must not take the place of a neighbour `chat.new`.
     let mut new = file.as_os_str().to_owned();
@@ -62,8 +74,12 @@ pub fn backup(
     let mut out = Writer::new(BufWriter::new(File::create(&new).map_err(io)?));
     out.begin().map_err(io)?;
     let mut count = 0u64;
+    let own = table::meta(table::BATCH);
     for item in data.iter() {
         let (key, value) = item.into_inner().map_err(damaged)?;
+        if *key == *own {
+            continue;
+        }
         out.pair(&key, &value).map_err(io)?;
         count += 1;
         if count.is_multiple_of(1_024) {
@@ -82,9 +98,7 @@ pub fn backup(
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    File::open(beside)
-        .and_then(|folder| folder.sync_all())
-        .map_err(io)?;
+    sync_folder(beside).map_err(io)?;
     progress(count, count);
     Ok(count)
 }
@@ -98,11 +112,11 @@ pub fn restore(
     folder: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
-    let there = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if there {
-        return Err(Error::Exists {
-            path: folder.to_owned(),
-        });
+    let exists = || Error::Exists {
+        path: folder.to_owned(),
+    };
+    if !is_free(folder) {
+        return Err(exists());
     }
     // Once through before anything is made: a copy that is cut short or damaged makes no store.
     let of = read(file, &mut |_, _| Ok(()))?;
@@ -112,7 +126,32 @@ pub fn restore(
     };
     std::fs::create_dir_all(folder).map_err(io)?;
     let _lock = Lock::take(folder)?;
-    let (db, data) = open_database(folder, CACHE)?;
+    // Once more: it may have been another restore that had the lock.
+    if !is_free(folder) {
+        return Err(exists());
+    }
+    let aside = folder.join(RESTORING);
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).map_err(io)?;
+    }
+    std::fs::create_dir(&aside).map_err(io)?;
+    sync_folder(folder).map_err(io)?;
+    fill(file, &aside, of, progress)?;
+    std::fs::rename(aside.join("store"), folder.join("store")).map_err(io)?;
+    sync_folder(folder).map_err(io)?;
+    std::fs::remove_dir(&aside).map_err(io)?;
+    progress(of, of);
+    Ok(of)
+}
+
+/// Makes a store of a copy that checks out, all of it on disk.
+fn fill(
+    file: &Path,
+    folder: &Path,
+    of: u64,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), Error> {
+    let (db, data) = open_database(&folder.join("store"), folder, CACHE)?;
     let failed = |error: fjall::Error| match error {
         fjall::Error::Io(why) => Error::Io {
             path: folder.to_owned(),
@@ -123,33 +162,67 @@ pub fn restore(
             why: other.to_string(),
         },
     };
-    let mut batch = db.batch();
+    let mut batches = Batches::begin(folder, &db, &data)?;
+    let mut batch = batches.batch();
     let mut done = 0;
-    let own = table::meta("id");
+    let (own, last) = (table::meta("id"), table::meta(table::BATCH));
     read(file, &mut |key, value| {
         done += 1;
         // Never for a moment the id of the store that was copied.
-        if key == own {
+        if key == own || key == last {
             return Ok(());
         }
         batch.insert(&data, key, value);
         if batch.len() >= 4_096 {
-            let full = std::mem::replace(&mut batch, db.batch());
-            full.commit().map_err(failed)?;
+            let full = std::mem::replace(&mut batch, batches.batch());
+            batches.commit(full).map_err(failed)?;
             progress(done, of);
         }
         Ok(())
     })?;
-    let id = new_store_id().map_err(io)?;
+    let id = new_store_id().map_err(|why| Error::Io {
+        path: folder.to_owned(),
+        why,
+    })?;
     batch.insert(&data, own, row::to_bytes(&id));
-    batch.commit().map_err(failed)?;
-    db.persist(PersistMode::SyncAll).map_err(failed)?;
-    progress(of, of);
-    Ok(of)
+    batches.commit(batch).map_err(failed)
+}
+
+/// Where a store is made of a copy, within the folder that is to have it.
+const RESTORING: &str = "restoring";
+
+/// Whether a folder may get a store: it is missing, or empty but for what a restore that was cut
+/// off left.
+fn is_free(folder: &Path) -> bool {
+    let Ok(mut entries) = std::fs::read_dir(folder) else {
+        return !folder.exists();
+    };
+    entries.all(|entry| entry.is_ok_and(|e| e.file_name() == RESTORING || e.file_name() == "lock"))
+}
+
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Refuses a folder that would have a store, had its restore not been cut off.
+pub(crate) fn refuse_half_restored(folder: &Path) -> Result<(), Error> {
+    if folder.join(RESTORING).is_dir() && !folder.join("store").exists() {
+        return Err(Error::HalfRestored {
+            path: folder.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Takes away what is left of a restore that was cut off after its very last step but one.
+pub(crate) fn tidy(folder: &Path) {
+    // It is empty then; if it is not, or is not there, that is no business of ours.
+    let _ = std::fs::remove_dir(folder.join(RESTORING));
 }
 
 /// That a folder holds a store, so that looking at it does not make one.
 pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
+    refuse_half_restored(folder)?;
     if folder.join("store").is_dir() {
         return Ok(());
     }

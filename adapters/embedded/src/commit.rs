@@ -2,19 +2,24 @@
 //! once, and then answers everyone.
 //!
 //! Promises: what was answered is on disk; a job sees what jobs before it wrote, committed or not;
-//! a batch is there whole or not at all. When the disk is nearly full nothing is written and
-//! everyone is told so. When a write or sync failed nothing is answered ever again: nobody knows
+//! a batch is there whole or not at all. A job that meets a row that cannot be read fails alone,
+//! and nothing of it is written. When the disk is nearly full nothing is written and everyone is
+//! told so. When a write or sync failed nothing is answered ever again: nobody knows
 //! what is on disk, so the process must end.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use fjall::{Database, Keyspace, PersistMode};
+use fjall::Keyspace;
 use minicbor::{Decode, Encode};
 use parlour_ports::Error;
 use parlour_protocol::row;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::batch::Batches;
+use crate::table;
 
 /// Jobs that wait; past it the caller waits.
 const JOBS: usize = 4_096;
@@ -27,42 +32,47 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Answer + Send>;
 /// What one batch changes, over what is there.
 pub(crate) struct Tx<'a> {
     data: &'a Keyspace,
-    changed: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// By jobs before.
+    changed: Changed,
+    /// By the job that runs.
+    own: Changed,
     failed: Option<Error>,
 }
 
+type Changed = HashMap<Vec<u8>, Option<Vec<u8>>>;
+
 impl Tx<'_> {
     pub(crate) fn get_bytes(&mut self, key: &[u8]) -> Option<Vec<u8>> {
-        if let Some(value) = self.changed.get(key) {
+        if let Some(value) = self.own.get(key).or_else(|| self.changed.get(key)) {
             return value.clone();
         }
         match self.data.get(key) {
             Ok(value) => value.map(|v| v.to_vec()),
             Err(error) => {
-                self.fail(&error);
+                self.fail(unreadable(key, error));
                 None
             }
         }
     }
 
-    /// The row of a key. One that cannot be read fails the batch.
+    /// The row of a key. One that cannot be read fails the job.
     pub(crate) fn get<T: for<'b> Decode<'b, ()>>(&mut self, key: &[u8]) -> Option<T> {
         let bytes = self.get_bytes(key)?;
         match row::from_bytes(&bytes) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.failed.get_or_insert(broken(error));
+                self.fail(unreadable(key, error));
                 None
             }
         }
     }
 
     pub(crate) fn put<T: Encode<()>>(&mut self, key: Vec<u8>, value: &T) {
-        self.changed.insert(key, Some(row::to_bytes(value)));
+        self.own.insert(key, Some(row::to_bytes(value)));
     }
 
     pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.changed.insert(key, None);
+        self.own.insert(key, None);
     }
 
     /// Keys of a prefix, as they will stand.
@@ -73,10 +83,10 @@ impl Tx<'_> {
                 Ok(key) => {
                     keys.insert(key.to_vec());
                 }
-                Err(error) => self.fail(&error),
+                Err(error) => self.fail(unreadable(prefix, error)),
             }
         }
-        for (key, value) in &self.changed {
+        for (key, value) in self.changed.iter().chain(&self.own) {
             if key.starts_with(prefix) {
                 if value.is_some() {
                     keys.insert(key.clone());
@@ -88,8 +98,21 @@ impl Tx<'_> {
         keys.into_iter().collect()
     }
 
-    fn fail(&mut self, error: &fjall::Error) {
-        self.failed.get_or_insert(broken(error));
+    fn fail(&mut self, error: Error) {
+        self.failed.get_or_insert(error);
+    }
+
+    /// Runs one job. None: it failed, and was told so; what it changed is forgotten.
+    fn run(&mut self, job: Job) -> Option<Answer> {
+        let answer = job(self);
+        let own = std::mem::take(&mut self.own);
+        if let Some(error) = self.failed.take() {
+            tracing::error!(%error, "a job failed, and wrote nothing");
+            answer(Err(error));
+            return None;
+        }
+        self.changed.extend(own);
+        Some(answer)
     }
 }
 
@@ -98,6 +121,7 @@ impl Tx<'_> {
 pub(crate) struct Committer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    poisoned: Arc<OnceLock<Error>>,
 }
 
 impl Drop for Committer {
@@ -112,25 +136,35 @@ impl Drop for Committer {
 
 impl Committer {
     pub(crate) fn start(
-        db: Database,
+        batches: Batches,
         data: Keyspace,
         folder: PathBuf,
-        reserve_bytes: u64,
+        room: Room,
     ) -> std::io::Result<Self> {
         let (jobs, taken) = mpsc::channel(JOBS);
+        let poisoned = Arc::new(OnceLock::new());
+        let mut writer = Writer {
+            batches,
+            data,
+            folder,
+            room,
+            poisoned: poisoned.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || run(&db, &data, &folder, reserve_bytes, taken))?;
+            .spawn(move || writer.run(taken))?;
         Ok(Self {
             jobs: Some(jobs),
             thread: Some(thread),
+            poisoned,
         })
     }
 
     /// Runs a job in the next batch. Its value comes back once that batch is on disk.
     ///
     /// # Errors
-    /// `Full`: nothing happened. `Broken`: nobody knows.
+    /// `Full`: nothing happened. `Broken`: nobody knows, or the job met a row that cannot be read
+    /// and wrote nothing.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Tx<'_>) -> R + Send + 'static,
@@ -142,16 +176,17 @@ impl Committer {
                 let _ = tell.send(done.map(|()| value));
             })
         });
-        let jobs = self.jobs.as_ref().ok_or_else(gone)?;
-        jobs.send(job).await.map_err(|_| gone())?;
-        told.await.map_err(|_| gone())?
+        let jobs = self.jobs.as_ref().ok_or_else(|| self.gone())?;
+        jobs.send(job).await.map_err(|_| self.gone())?;
+        told.await.map_err(|_| self.gone())?
     }
-}
 
-fn gone() -> Error {
-    Error::Broken {
-        what: "store",
-        why: "the committer ended after a failed write; the log has the cause. Restart the process: the store opens with what is on disk".to_owned(),
+    /// Why nobody answers: what stopped the committer.
+    fn gone(&self) -> Error {
+        self.poisoned.get().cloned().unwrap_or_else(|| Error::Broken {
+            what: "store",
+            why: "the committer ended; the log has the cause. Restart the process: the store opens with what is on disk".to_owned(),
+        })
     }
 }
 
@@ -164,79 +199,119 @@ pub(crate) fn broken(error: impl std::fmt::Display) -> Error {
     }
 }
 
-fn run(
-    db: &Database,
-    data: &Keyspace,
-    folder: &std::path::Path,
-    reserve_bytes: u64,
-    mut jobs: mpsc::Receiver<Job>,
-) {
-    let mut poisoned: Option<Error> = None;
-    while let Some(first) = jobs.blocking_recv() {
-        let mut tx = Tx {
-            data,
-            changed: HashMap::new(),
-            failed: None,
-        };
-        let mut answers = Vec::new();
-        if poisoned.is_none() {
-            answers.push(first(&mut tx));
-            while answers.len() < BATCH
+/// A row that is there and cannot be read.
+pub(crate) fn unreadable(key: &[u8], error: impl std::fmt::Display) -> Error {
+    broken(format!("{} cannot be read: {error}", table::named(key)))
+}
+
+/// What must be left on the disk for a write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// For what is already accepted.
+    pub(crate) reserve_bytes: u64,
+    /// For fjall's own work, at most: when it merges tables, the old ones and the new are there.
+    pub(crate) work_bytes_max: u64,
+}
+
+impl Room {
+    fn needed_bytes(self, data: &Keyspace) -> u64 {
+        self.reserve_bytes
+            .saturating_add(data.disk_space().min(self.work_bytes_max))
+    }
+}
+
+struct Writer {
+    batches: Batches,
+    data: Keyspace,
+    folder: PathBuf,
+    room: Room,
+    poisoned: Arc<OnceLock<Error>>,
+}
+
+impl Writer {
+    fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(first) = jobs.blocking_recv() {
+            if self.poisoned.get().is_some() {
+                // Its answer is dropped: the caller is told what stopped us.
+                drop(first);
+                continue;
+            }
+            let data = self.data.clone();
+            let mut tx = Tx {
+                data: &data,
+                changed: HashMap::new(),
+                own: HashMap::new(),
+                failed: None,
+            };
+            let mut taken = 1;
+            let mut answers: Vec<Answer> = tx.run(first).into_iter().collect();
+            while taken < BATCH
                 && let Ok(job) = jobs.try_recv()
             {
-                answers.push(job(&mut tx));
+                taken += 1;
+                answers.extend(tx.run(job));
             }
-        } else {
-            // Its answer is dropped: the caller is told that the committer is gone.
-            drop(first);
-            continue;
+            metrics::histogram!("parlour_store_jobs").record(taken as f64);
+            let done = self.commit(tx.changed);
+            if let Err(error @ Error::Broken { .. }) = &done {
+                tracing::error!(%error, "the store takes no more writes");
+                let _ = self.poisoned.set(error.clone());
+            }
+            for answer in answers {
+                answer(done.clone());
+            }
         }
-        metrics::histogram!("parlour_store_jobs").record(answers.len() as f64);
-        let done = commit(db, data, folder, reserve_bytes, tx);
-        if let Err(error @ Error::Broken { .. }) = &done {
-            tracing::error!(%error, "the store takes no more writes");
-            poisoned = Some(error.clone());
+    }
+
+    fn commit(&mut self, changed: Changed) -> Result<(), Error> {
+        if changed.is_empty() {
+            return Ok(());
         }
-        for answer in answers {
-            answer(done.clone());
+        if let Some(free) = free_bytes(&self.folder) {
+            let needed = self.room.needed_bytes(&self.data);
+            if free < needed {
+                return Err(self.full(free, needed));
+            }
+        }
+        let mut batch = self.batches.batch();
+        for (key, value) in changed {
+            match value {
+                Some(value) => batch.insert(&self.data, key, value),
+                None => batch.remove(&self.data, key),
+            }
+        }
+        self.batches.commit(batch).map_err(|error| match error {
+            // Nothing of this batch was written. Most often the disk was full, and has room again.
+            fjall::Error::Poisoned => stopped(
+                "fjall's work in the background failed, as it does when the disk is full; its own messages have the cause",
+            ),
+            fjall::Error::Io(why) if why.kind() == std::io::ErrorKind::StorageFull => {
+                stopped("the disk became full in the midst of a write; free room")
+            }
+            other => broken(other),
+        })
+    }
+
+    fn full(&self, free: u64, needed: u64) -> Error {
+        metrics::counter!("parlour_store_refused_total").increment(1);
+        Error::Full {
+            what: "store",
+            why: format!(
+                "{} has {} MiB left, and {} MiB are needed, for what is already accepted and the store's own work",
+                self.folder.display(),
+                free >> 20,
+                needed >> 20
+            ),
         }
     }
 }
 
-fn commit(
-    db: &Database,
-    data: &Keyspace,
-    folder: &std::path::Path,
-    reserve_bytes: u64,
-    tx: Tx<'_>,
-) -> Result<(), Error> {
-    if let Some(error) = tx.failed {
-        return Err(error);
+/// Nothing more is written until the process was started again.
+fn stopped(why: &str) -> Error {
+    Error::Broken {
+        what: "store",
+        why: format!("{why}. Start the process again: the store opens with what is on disk"),
     }
-    if tx.changed.is_empty() {
-        return Ok(());
-    }
-    let free = free_bytes(folder);
-    if free.is_some_and(|free| free < reserve_bytes) {
-        metrics::counter!("parlour_store_full").increment(1);
-        return Err(Error::Full {
-            what: "store",
-            why: format!(
-                "{} has {} MiB left, and {} MiB are kept for what is already accepted",
-                folder.display(),
-                free.unwrap_or(0) >> 20,
-                reserve_bytes >> 20
-            ),
-        });
-    }
-    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
-    for (key, value) in tx.changed {
-        match value {
-            Some(value) => batch.insert(data, key, value),
-            None => batch.remove(data, key),
-        }
-    }
-    batch.commit().map_err(broken)
 }
 
 /// What the disk has left for us, if the system says.

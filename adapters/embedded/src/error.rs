@@ -30,13 +30,21 @@ pub enum Error {
     },
     /// A file is damaged.
     #[error(
-        "{path} is damaged: {why}. Nothing was changed. Restore a backup with `parlour restore`; `parlour verify` says how far this store can be read"
+        "{path} is damaged: {why}. Restore a backup with `parlour restore`; `parlour verify` says how far this store can be read"
     )]
     Damaged {
         /// The file, or the folder if it is not known which.
         path: PathBuf,
         /// What was found.
         why: String,
+    },
+    /// A backup was being restored into it, and that was cut off.
+    #[error(
+        "a restore into {path} was interrupted: there is no store in it yet. Run the same `parlour restore` again; it begins anew"
+    )]
+    HalfRestored {
+        /// The folder.
+        path: PathBuf,
     },
     /// The system refused.
     #[error("{path}: {why}")]

@@ -16,6 +16,7 @@ use crate::commit::{Tx, broken};
 use crate::roster::apply;
 use crate::store::Shared;
 use crate::table;
+use crate::view::View;
 
 /// Writes a row so that the highest seq wins in any order of arrival, and nothing written once is
 /// written again.
@@ -100,7 +101,7 @@ fn cursor(cursor: Cursor) -> u8 {
     }
 }
 
-impl Shared {
+impl View {
     fn event(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Event>, Error> {
         self.get(&table::event(conversation, seq))
     }
@@ -138,7 +139,7 @@ impl Shared {
         as_of: Option<Position>,
     ) -> Result<Vec<Interval>, Error> {
         let mut out = Vec::new();
-        self.each(self.data.prefix(prefix), |_, mut interval: Interval| {
+        self.each(self.prefix(prefix), |_, mut interval: Interval| {
             if let Some(as_of) = as_of {
                 if !interval.from.position.before(as_of) {
                     return true;
@@ -181,7 +182,7 @@ impl Shared {
             Question::Setting { conversation, key } => {
                 let prefix = table::setting(*conversation, key).0;
                 let mut found = None;
-                let newest_first = self.data.prefix(&prefix).rev();
+                let newest_first = self.prefix(&prefix).rev();
                 for item in newest_first {
                     let (_, bytes) = item.into_inner().map_err(broken)?;
                     let setting: Setting =
@@ -221,13 +222,13 @@ impl Shared {
         };
         let from = table::changes(conversation, first.seq).0;
         let to = table::changes(conversation, last.seq.next()).0;
-        self.each(self.data.range(from..to), |_, change: Change| {
+        self.each(self.range(from..to), |_, change: Change| {
             range.changes.push(change);
             true
         })?;
         let from = table::erased(conversation, first.seq);
         let to = table::erased(conversation, last.seq.next());
-        self.each(self.data.range(from..to), |_, erased: Erased| {
+        self.each(self.range(from..to), |_, erased: Erased| {
             range.erased.push(erased);
             true
         })
@@ -275,9 +276,9 @@ impl History for Shared {
         which: Cursor,
         partition: Partition,
     ) -> Result<Vec<(Generation, Progress)>, Error> {
-        let mut out = Vec::new();
+        let (view, mut out) = (self.view(), Vec::new());
         let prefix = table::progress(cursor(which), partition.0).0;
-        self.each(self.data.prefix(prefix), |_, progress: Progress| {
+        view.each(view.prefix(prefix), |_, progress: Progress| {
             out.push((progress.position.generation, progress));
             true
         })?;
@@ -285,9 +286,10 @@ impl History for Shared {
     }
 
     async fn facts(&self, as_of: Position, questions: Vec<Question>) -> Result<Vec<Fact>, Error> {
+        let view = self.view();
         questions
             .iter()
-            .map(|question| self.fact(as_of, question))
+            .map(|question| view.fact(as_of, question))
             .collect()
     }
 
@@ -299,7 +301,8 @@ impl History for Shared {
         newest: bool,
         limit: usize,
     ) -> Result<Range, Error> {
-        let standing: Option<Standing> = self.get(&table::standing(conversation))?;
+        let view = self.view();
+        let standing: Option<Standing> = view.get(&table::standing(conversation))?;
         let mut range = Range {
             as_of: standing.map_or(Head::default(), |s| s.head),
             ..Range::default()
@@ -310,7 +313,7 @@ impl History for Shared {
             return Ok(range);
         }
         let keys = table::event(conversation, from)..table::event(conversation, before);
-        let rows = self.data.range(keys);
+        let rows = view.range(keys);
         let mut wanted = if newest { before.prev() } else { from };
         let mut take = |event: Event| {
             // Cut before the first place that is not there.
@@ -339,7 +342,7 @@ impl History for Shared {
                 }
             }
         }
-        self.beside(&mut range, conversation)?;
+        view.beside(&mut range, conversation)?;
         Ok(range)
     }
 
@@ -351,10 +354,11 @@ impl History for Shared {
         before: Seq,
         limit: usize,
     ) -> Result<Vec<Seq>, Error> {
+        let view = self.view();
         let mut targets = std::collections::BTreeSet::new();
         let keys =
             table::changed(conversation, since.next())..=table::changed(conversation, Seq::MAX);
-        self.each(self.data.range(keys), |_, target: Seq| {
+        view.each(view.range(keys), |_, target: Seq| {
             if after < target && target < before {
                 targets.insert(target);
             }
@@ -368,13 +372,15 @@ impl History for Shared {
         conversation: ConversationId,
         user: UserId,
     ) -> Result<Vec<Interval>, Error> {
-        self.scan_intervals(&table::intervals_of(conversation, user).0, None)
+        self.view()
+            .scan_intervals(&table::intervals_of(conversation, user).0, None)
     }
 
     async fn settings(&self, conversation: ConversationId) -> Result<Vec<Setting>, Error> {
+        let view = self.view();
         let mut newest: std::collections::BTreeMap<String, Setting> = Default::default();
-        self.each(
-            self.data.prefix(table::settings(conversation).0),
+        view.each(
+            view.prefix(table::settings(conversation).0),
             |_, setting: Setting| {
                 newest.insert(setting.key.clone(), setting);
                 true

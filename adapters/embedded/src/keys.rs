@@ -48,8 +48,8 @@ impl Keys for Shared {
         };
         let mut to = table::of_device(b'Q', device).0;
         to.extend_from_slice(&[0xff; 25]);
-        let mut out = Vec::new();
-        self.each(self.data.range(from..to), |_, mail: Mail| {
+        let (view, mut out) = (self.view(), Vec::new());
+        view.each(view.range(from..to), |_, mail: Mail| {
             out.push(mail);
             out.len() < limit
         })?;

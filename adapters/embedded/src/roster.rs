@@ -13,6 +13,7 @@ use crate::commit::Tx;
 use crate::history::write;
 use crate::store::Shared;
 use crate::table;
+use crate::view::View;
 
 /// That a user is or was in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -131,7 +132,7 @@ fn call(tx: &mut Tx<'_>, conversation: ConversationId, f: impl FnOnce(&mut Calle
     }
 }
 
-impl Shared {
+impl View {
     fn own_mark(&self, user: UserId, conversation: ConversationId) -> Result<Mark, Error> {
         Ok(self
             .get(&table::mark(user, conversation))?
@@ -153,7 +154,7 @@ impl Shared {
             }
             let prefix = || table::mentions(of, conversation);
             let keys = prefix().number(after.next().0).0..=prefix().number(upto.0).0;
-            self.each(self.data.range(keys), |_, mention: Mention| {
+            self.each(self.range(keys), |_, mention: Mention| {
                 seqs.insert(mention.seq);
                 true
             })?;
@@ -217,7 +218,7 @@ impl Roster for Shared {
         after: Option<ConversationId>,
         limit: usize,
     ) -> Result<Vec<Entry>, Error> {
-        let mut rows = Vec::new();
+        let (view, mut rows) = (self.view(), Vec::new());
         let from = match after {
             // Behind a key is that key and one more byte.
             Some(after) => {
@@ -229,7 +230,7 @@ impl Roster for Shared {
         };
         let mut to = table::members_of(user).0;
         to.extend_from_slice(&[0xff; 17]);
-        self.each(self.data.range(from..to), |key, member: Member| {
+        view.each(view.range(from..to), |key, member: Member| {
             if let Some(id) = key.last_chunk::<16>() {
                 rows.push((ConversationId::from_bytes(*id), member));
             }
@@ -237,7 +238,7 @@ impl Roster for Shared {
         })?;
         let mut entries = Vec::with_capacity(rows.len());
         for (conversation, member) in rows {
-            entries.extend(self.joined(user, conversation, member)?);
+            entries.extend(view.joined(user, conversation, member)?);
         }
         Ok(entries)
     }
@@ -247,9 +248,10 @@ impl Roster for Shared {
         user: UserId,
         conversation: ConversationId,
     ) -> Result<Option<Entry>, Error> {
-        match self.get::<Member>(&table::member(user, conversation))? {
+        let view = self.view();
+        match view.get::<Member>(&table::member(user, conversation))? {
             None => Ok(None),
-            Some(member) => self.joined(user, conversation, member),
+            Some(member) => view.joined(user, conversation, member),
         }
     }
 
@@ -263,7 +265,8 @@ impl Roster for Shared {
         after: Option<UserId>,
         limit: usize,
     ) -> Result<Vec<(UserId, Role, Seq)>, Error> {
-        if let Some(standing) = self.get::<Standing>(&table::standing(conversation))?
+        let view = self.view();
+        if let Some(standing) = view.get::<Standing>(&table::standing(conversation))?
             && let Some((a, b)) = standing.direct
         {
             let mut users = vec![a, b];
@@ -286,7 +289,7 @@ impl Roster for Shared {
         let mut to = table::intervals(conversation).0;
         to.extend_from_slice(&[0xff; 25]);
         let mut out: Vec<(UserId, Role, Seq)> = Vec::new();
-        self.each(self.data.range(from..to), |_, interval: Interval| {
+        view.each(view.range(from..to), |_, interval: Interval| {
             if interval.until.is_none() {
                 out.push((interval.user, interval.role, interval.joined));
             }
@@ -323,20 +326,22 @@ impl Roster for Shared {
         conversation: ConversationId,
         users: Vec<UserId>,
     ) -> Result<Vec<(UserId, Mark)>, Error> {
+        let view = self.view();
         users
             .into_iter()
-            .map(|user| Ok((user, self.own_mark(user, conversation)?)))
+            .map(|user| Ok((user, view.own_mark(user, conversation)?)))
             .collect()
     }
 
     async fn share(&self, a: UserId, b: UserId) -> Result<bool, Error> {
+        let view = self.view();
         let direct = table::member(a, ConversationId::direct(a, b));
-        if self.get::<Member>(&direct)?.is_some() {
+        if view.get::<Member>(&direct)?.is_some() {
             return Ok(true);
         }
         let mut theirs = Vec::new();
-        self.each(
-            self.data.prefix(table::members_of(a).0),
+        view.each(
+            view.prefix(table::members_of(a).0),
             |key, member: Member| {
                 if member.member.is_some_and(|m| m.until.is_none())
                     && let Some(id) = key.last_chunk::<16>()

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use minicbor::Decode;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parlour_ports::accounts::{Accounts, Invitations};
 use parlour_ports::history::History;
 use parlour_ports::keys::Keys;
@@ -17,17 +16,22 @@ use parlour_protocol::id::StoreId;
 use parlour_protocol::position::Generation;
 use parlour_protocol::row;
 
-use crate::commit::{Committer, broken};
+use crate::batch::Batches;
+use crate::commit::{Committer, Room};
 use crate::lock::Lock;
-use crate::{Error, log, relay, sessions, table, wake};
+use crate::{Error, aside, backup, journal, log, relay, sessions, table, wake};
 
 /// How a store is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Partitions of the in-process log. May change at every start: the log does not outlive it.
     pub partitions: u16,
-    /// Disk space below which writes are refused as retryable.
+    /// Disk space below which writes are refused as retryable; what fjall's own work needs comes on
+    /// top.
     pub reserve_bytes: u64,
+    /// What is kept free for fjall's own work, at most. It may need as much again as there is in
+    /// tables; a store of less keeps less.
+    pub work_bytes_max: u64,
     /// Memory for reading.
     pub cache_bytes: u64,
 }
@@ -37,6 +41,7 @@ impl Default for Options {
         Self {
             partitions: 4,
             reserve_bytes: 48 << 20,
+            work_bytes_max: 512 << 20,
             cache_bytes: 64 << 20,
         }
     }
@@ -44,38 +49,11 @@ impl Default for Options {
 
 /// What all ports share.
 pub(crate) struct Shared {
+    pub(crate) db: Database,
     pub(crate) data: Keyspace,
     pub(crate) committer: Committer,
     pub(crate) id: StoreId,
     _lock: Lock,
-}
-
-impl Shared {
-    /// The row of a key.
-    pub(crate) fn get<T: for<'b> Decode<'b, ()>>(
-        &self,
-        key: &[u8],
-    ) -> Result<Option<T>, parlour_ports::Error> {
-        match self.data.get(key).map_err(broken)? {
-            None => Ok(None),
-            Some(bytes) => row::from_bytes(&bytes).map(Some).map_err(broken),
-        }
-    }
-
-    /// Rows of a range of keys, in order, until `take` has enough (answers false).
-    pub(crate) fn each<T: for<'b> Decode<'b, ()>>(
-        &self,
-        range: fjall::Iter,
-        mut take: impl FnMut(&[u8], T) -> bool,
-    ) -> Result<(), parlour_ports::Error> {
-        for item in range {
-            let (key, bytes) = item.into_inner().map_err(broken)?;
-            if !take(&key, row::from_bytes(&bytes).map_err(broken)?) {
-                break;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// An open store. The folder is this process's until it is dropped with every port.
@@ -87,8 +65,10 @@ pub struct Store {
     relay: Arc<relay::InProcess>,
 }
 
-/// Opens the database of a folder, which is there.
+/// Opens the database that lies at a path, whose journals were looked through. What is said of it
+/// is said of the folder that it belongs to.
 pub(crate) fn open_database(
+    at: &Path,
     folder: &Path,
     cache_bytes: u64,
 ) -> Result<(Database, Keyspace), Error> {
@@ -107,10 +87,10 @@ pub(crate) fn open_database(
             why: other.to_string(),
         },
     };
-    // Some damage to a journal is met by an assertion in fjall, in debug builds alone. There it is
-    // named like any other; a release build may take it for a torn write.
+    // Some damage is met by an assertion in fjall, in debug builds alone. There it is named like any
+    // other.
     let open = std::panic::AssertUnwindSafe(|| {
-        Database::builder(&path)
+        Database::builder(at)
             .cache_size(cache_bytes)
             .max_journaling_size(64 << 20)
             .manual_journal_persist(true)
@@ -119,7 +99,7 @@ pub(crate) fn open_database(
     let db = std::panic::catch_unwind(open)
         .map_err(|_| Error::Damaged {
             path: path.clone(),
-            why: "its journal does not hold together".to_owned(),
+            why: "its files do not hold together".to_owned(),
         })?
         .map_err(damaged)?;
     let data = db
@@ -149,13 +129,25 @@ impl Store {
             why,
         })?;
         let lock = Lock::take(folder)?;
-        let (db, data) = open_database(folder, options.cache_bytes)?;
-        let (id, generation) = prepare(folder, &db, &data)?;
+        backup::refuse_half_restored(folder)?;
+        backup::tidy(folder);
+        aside::tidy(folder);
+        let path = folder.join("store");
+        if path.is_dir() {
+            journal::check(&path)?;
+        }
+        let (db, data) = open_database(&path, folder, options.cache_bytes)?;
+        require_format(folder, &data)?;
+        let mut batches = Batches::begin(folder, &db, &data)?;
+        let (id, generation) = prepare(folder, &mut batches, &data)?;
         let committer = Committer::start(
-            db.clone(),
+            batches,
             data.clone(),
             folder.to_owned(),
-            options.reserve_bytes,
+            Room {
+                reserve_bytes: options.reserve_bytes,
+                work_bytes_max: options.work_bytes_max,
+            },
         )
         .map_err(|why| Error::Io {
             path: folder.to_owned(),
@@ -163,6 +155,7 @@ impl Store {
         })?;
         Ok(Self {
             shared: Arc::new(Shared {
+                db,
                 data,
                 committer,
                 id,
@@ -221,38 +214,48 @@ impl Store {
     }
 }
 
-/// Checks the format, and begins a new generation: the log of the last one died with its process.
-fn prepare(folder: &Path, db: &Database, data: &Keyspace) -> Result<(StoreId, Generation), Error> {
+/// One of the store's own numbers.
+fn number(folder: &Path, data: &Keyspace, name: &str) -> Result<Option<u64>, Error> {
+    let damaged = |why: String| Error::Damaged {
+        path: folder.to_owned(),
+        why,
+    };
+    let key = table::meta(name);
+    match data.get(&key).map_err(|e| damaged(e.to_string()))? {
+        None => Ok(None),
+        Some(bytes) => row::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|e| damaged(format!("{} cannot be read: {e}", table::named(&key)))),
+    }
+}
+
+/// Refuses a format that this version does not know.
+pub(crate) fn require_format(folder: &Path, data: &Keyspace) -> Result<(), Error> {
+    match number(folder, data, "format")? {
+        Some(found) if found > table::FORMAT => Err(Error::Newer {
+            path: folder.to_owned(),
+            found,
+            known: table::FORMAT,
+        }),
+        None if data.first_key_value().is_some() => Err(Error::Damaged {
+            path: folder.to_owned(),
+            why: "it has rows but no format".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Begins a new generation: the log of the last one died with its process.
+fn prepare(
+    folder: &Path,
+    batches: &mut Batches,
+    data: &Keyspace,
+) -> Result<(StoreId, Generation), Error> {
     let path = PathBuf::from(folder);
     let damaged = |why: String| Error::Damaged {
         path: path.clone(),
         why,
     };
-    let number = |name: &str| -> Result<Option<u64>, Error> {
-        match data
-            .get(table::meta(name))
-            .map_err(|e| damaged(e.to_string()))?
-        {
-            None => Ok(None),
-            Some(bytes) => row::from_bytes(&bytes)
-                .map(Some)
-                .map_err(|e| damaged(e.to_string())),
-        }
-    };
-    match number("format")? {
-        Some(found) if found > table::FORMAT => {
-            return Err(Error::Newer {
-                path: path.clone(),
-                found,
-                known: table::FORMAT,
-            });
-        }
-        Some(_) => {}
-        None if data.first_key_value().is_some() => {
-            return Err(damaged("it has rows but no format".to_owned()));
-        }
-        None => {}
-    }
     let id = match data
         .get(table::meta("id"))
         .map_err(|e| damaged(e.to_string()))?
@@ -263,8 +266,8 @@ fn prepare(folder: &Path, db: &Database, data: &Keyspace) -> Result<(StoreId, Ge
             why,
         })?,
     };
-    let generation = Generation(number("generation")?.unwrap_or(0) + 1);
-    let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+    let generation = Generation(number(folder, data, "generation")?.unwrap_or(0) + 1);
+    let mut batch = batches.batch();
     batch.insert(data, table::meta("format"), row::to_bytes(&table::FORMAT));
     batch.insert(data, table::meta("id"), row::to_bytes(&id));
     batch.insert(
@@ -272,7 +275,7 @@ fn prepare(folder: &Path, db: &Database, data: &Keyspace) -> Result<(StoreId, Ge
         table::meta("generation"),
         row::to_bytes(&generation.0),
     );
-    batch.commit().map_err(|e| match e {
+    batches.commit(batch).map_err(|e| match e {
         fjall::Error::Io(why) => Error::Io {
             path: path.clone(),
             why,

@@ -23,13 +23,18 @@
 //! | `Q` device from k, `q` device from | mail; how far it was acknowledged |
 //! | `Y` user | device list |
 //! | `W` device number, `w` device claimer | one-time keys; who has which |
-//! | `Z` name | the store's own: format, id, generation, next revocation |
+//! | `Z` name | the store's own: format, id, generation, next revocation, last batch |
+
+use std::fmt::Write as _;
 
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
 use parlour_protocol::seq::Seq;
 
 /// The format of this version. A store of a greater one is refused.
 pub(crate) const FORMAT: u64 = 1;
+
+/// The store's own row that each batch has of itself; see `journal`. It is no part of a backup.
+pub(crate) const BATCH: &str = "batch";
 
 /// A key being built.
 #[derive(Clone, Debug)]
@@ -146,6 +151,47 @@ pub(crate) fn name(name: &str) -> Vec<u8> {
 pub(crate) fn hash(table: u8, hash: &[u8; 32]) -> Key {
     Key::table(table).bytes(hash)
 }
+/// What a key is called where a person reads of it: what its table holds, and the key.
+pub(crate) fn named(key: &[u8]) -> String {
+    let what = match key.first() {
+        Some(b'E') => "event",
+        Some(b'O') => "outcome",
+        Some(b'C') => "change",
+        Some(b'L') => "place of a change",
+        Some(b'X') => "erasure",
+        Some(b'I') => "interval",
+        Some(b'G') => "setting",
+        Some(b'M') => "mention",
+        Some(b'S') => "standing",
+        Some(b'B') => "name and topic",
+        Some(b'N') => "inbox entry",
+        Some(b'K') => "mark",
+        Some(b'P') => "progress",
+        Some(b'U') => "account",
+        Some(b'A') => "account's name",
+        Some(b'D') => "list of devices",
+        Some(b'T') => "token",
+        Some(b'd') => "device",
+        Some(b'R' | b'r') => "revocation",
+        Some(b'V' | b'v') => "invitation",
+        Some(b'Q' | b'q') => "mail",
+        Some(b'Y') => "device list",
+        Some(b'W' | b'w') => "one-time key",
+        Some(b'Z') => "store's own",
+        _ => "unknown",
+    };
+    let mut out = format!("row {what}, key ");
+    for byte in key {
+        // Names are read as such; the rest is numbers and ids.
+        let _ = if byte.is_ascii_graphic() && key.first() == Some(&b'Z') {
+            write!(out, "{}", char::from(*byte))
+        } else {
+            write!(out, "{byte:02x}")
+        };
+    }
+    out
+}
+
 pub(crate) fn meta(name: &str) -> Vec<u8> {
     Key::table(b'Z').bytes(name.as_bytes()).0
 }

@@ -1,7 +1,9 @@
 //! Checks a whole store: that every row can be read, and that rows fit each other.
 //!
-//! Never changes anything. Reads table by table, so that memory is bounded by conversations and
-//! not by events.
+//! Never changes the store: what is checked is a copy of its journals with links to its tables, in
+//! the system's folder for temporary files; a folder there is all that a killed `verify` leaves. What
+//! lies before a damage in a journal is checked, and the damage is a breach. Reads table by table,
+//! so that memory is bounded by conversations and not by events.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,9 +20,8 @@ use parlour_protocol::row::{
 use parlour_protocol::seq::{Head, Mark, Seq};
 
 use crate::accounts::{DevicesRow, UserRow};
-use crate::backup::require_store;
-use crate::lock::Lock;
-use crate::store::open_database;
+use crate::aside::Aside;
+use crate::store::require_format;
 use crate::{Error, table};
 
 /// Breaches that are kept as sentences; all are counted.
@@ -74,17 +75,23 @@ struct Check<'a> {
 /// # Errors
 /// The store cannot be opened, or a row cannot be read at all: see [`Error`].
 pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Error> {
-    require_store(folder)?;
-    let _lock = Lock::take(folder)?;
-    let (_db, data) = open_database(folder, 32 << 20)?;
+    let aside = Aside::open(folder)?;
+    let data = &aside.data;
+    require_format(folder, data)?;
     let of = data.approximate_len() as u64;
     let mut check = Check {
-        data: &data,
+        data,
         folder,
         report: Report::default(),
         of,
         known: BTreeMap::new(),
     };
+    if let Some((path, why)) = &aside.damaged {
+        let path = path.display();
+        check
+            .report
+            .breach(|| format!("{path} is damaged: {why}. What follows is of what can be read"));
+    }
     check.events(progress)?;
     check.standings(progress)?;
     check.outcomes(progress)?;
@@ -107,7 +114,7 @@ impl Check<'_> {
     ) -> Result<(), Error> {
         for item in self.data.prefix([letter]) {
             let (key, value) = item.into_inner().map_err(|e| self.damaged(e))?;
-            let row = row::from_bytes(&value).map_err(|e| self.damaged(e))?;
+            let row = row::from_bytes(&value).map_err(|e| self.unreadable(&key, e))?;
             self.report.rows += 1;
             if self.report.rows.is_multiple_of(4_096) {
                 progress(self.report.rows, self.of.max(self.report.rows));
@@ -125,12 +132,16 @@ impl Check<'_> {
     }
 
     fn get<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Error> {
-        match self.data.get(key).map_err(|e| self.damaged(e))? {
+        match self.data.get(key).map_err(|e| self.unreadable(key, e))? {
             None => Ok(None),
             Some(bytes) => row::from_bytes(&bytes)
                 .map(Some)
-                .map_err(|e| self.damaged(e)),
+                .map_err(|e| self.unreadable(key, e)),
         }
+    }
+
+    fn unreadable(&self, key: &[u8], why: impl std::fmt::Display) -> Error {
+        self.damaged(format!("{} cannot be read: {why}", table::named(key)))
     }
 
     fn event(&self, c: ConversationId, seq: Seq) -> Result<Option<Event>, Error> {

@@ -1,7 +1,7 @@
 //! Wakes go nowhere yet: each is logged at debug.
 
 use async_trait::async_trait;
-use parlour_ports::wake::{Wake, WakePort, Woken};
+use parlour_ports::wake::{Clear, Wake, WakePort, Woken};
 
 /// Says what would have been sent.
 pub(crate) struct Logged;
@@ -16,5 +16,13 @@ impl WakePort for Logged {
             "a device would be woken"
         );
         Woken::Done
+    }
+
+    async fn clear(&self, clear: Clear) {
+        tracing::debug!(
+            device = %clear.device,
+            seq = clear.seq.0,
+            "what a device was woken for would be cleared"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! What a caller feeds the core: [`Input`], [`Command`] and [`Request`].
 
 use parlour_protocol::body::Body;
+use parlour_protocol::check;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Server, client};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
@@ -154,11 +155,12 @@ pub enum Refused {
         /// How many wait.
         waiting: usize,
     },
-    /// The server would refuse it by its limits.
-    #[error("{what} has {is}, and the server takes at most {max}")]
+    /// The server would refuse it at a look: by its limits, or for what does not fit together.
+    #[error("{}", .0.what)]
+    Unfit(#[from] check::Refused),
+    /// With its keys it is larger than the server takes.
+    #[error("the message with its keys has {is} bytes, and the server takes at most {max}")]
     TooLarge {
-        /// What is too large.
-        what: &'static str,
         /// How large it is.
         is: u64,
         /// How large it may be.

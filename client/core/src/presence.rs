@@ -80,6 +80,14 @@ impl Presence {
         Some(Frame::Typing(client::Typing { conversation }))
     }
 
+    /// The user said something: whoever reads it takes the typing to have ended with it, and is
+    /// told of the next at once.
+    pub(crate) fn said(&mut self, conversation: ConversationId) {
+        if self.typed.is_some_and(|(c, _)| c == conversation) {
+            self.typed = None;
+        }
+    }
+
     /// Others type. Says whether it is new that they do.
     pub(crate) fn typed(
         &mut self,

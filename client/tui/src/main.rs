@@ -1,27 +1,47 @@
-//! `parlour-chat`: Parlour from a terminal, for scripts.
+//! `parlour-chat`: Parlour from a terminal: a client for people, and commands for scripts.
 //!
 //! Promises: a password never stands in the arguments; what others wrote is never interpreted by
 //! the terminal; a message counts as sent only once the server has its place.
 
+mod edit;
+mod form;
+mod kept;
+mod keys;
+mod layout;
+mod model;
+mod people;
+mod run;
+mod script;
+mod scroll;
 mod shown;
+mod terminal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod theme;
+mod timeline;
+mod view;
+mod when;
 
-use std::io::{BufRead as _, IsTerminal as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
-use parlour_sdk::core::Update as Core;
-use parlour_sdk::protocol::frame::client::Token;
-use parlour_sdk::protocol::frame::server::Event;
-use parlour_sdk::protocol::http::SignUp;
-use parlour_sdk::protocol::{ConversationId, Seq};
-use parlour_sdk::{Client, Config, Data, Ended, Endpoint, Fetch, Http, Request, Update, draft};
 
-/// Parlour from a terminal, for scripts. A client for people is not there yet.
+/// Parlour from a terminal.
+///
+/// Without a command it opens the client: sign up or log in, then talk. The commands below do one
+/// thing each, for scripts.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:
+    after_help = "The client:
+  parlour-chat                                 open it; the first time it asks for a server and a name
+  parlour-chat --data ~/.parlour-work          another account on this machine, beside the first
+  In it: F1 or ? shows every key, Ctrl+N begins a chat, Ctrl+Q quits. NO_COLOR=1 leaves colour out.
+
+For scripts:
   parlour-chat signup ada --server http://127.0.0.1:7400
   parlour-chat send bob 'Good morning.'
   echo 'Good morning.' | parlour-chat send bob -
@@ -29,14 +49,21 @@ use parlour_sdk::{Client, Config, Data, Ended, Endpoint, Fetch, Http, Request, U
   parlour-chat tail --json
 
 The password is asked for, or is the first line of standard input. A conversation is a user's
-name, or an id."
+name, or an id. Only one program at a time uses a folder: scripts beside an open client log in on
+a folder of their own."
 )]
 struct Cli {
     /// Where this device keeps what it holds.
     #[arg(long, global = true, value_name = "DIR", env = "PARLOUR_CHAT_DATA")]
     data: Option<PathBuf>,
+    /// The server that is suggested when nobody is logged in.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7400")]
+    server: String,
+    /// Leave the mouse to the terminal.
+    #[arg(long)]
+    no_mouse: bool,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -93,71 +120,22 @@ fn main() -> std::process::ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(run(cli))
-}
-
-async fn run(cli: Cli) -> anyhow::Result<()> {
     let folder = match cli.data {
         Some(folder) => folder,
         None => home()?,
     };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     match cli.command {
-        Command::Signup(account) => enter(folder, account, true).await,
-        Command::Login(account) => enter(folder, account, false).await,
-        Command::Logout => {
-            let client = connect(folder).await?;
-            client.log_out().await?;
-            println!("logged out");
-            Ok(())
-        }
-        Command::Send { to, text } => {
-            let text = if text == "-" {
-                std::io::read_to_string(std::io::stdin())?
-            } else {
-                text
-            };
-            let client = connect(folder).await?;
-            let draft = match to.parse() {
-                Ok(conversation) => draft::text(conversation, text),
-                // It may be the first word between them.
-                Err(_) => draft::text_to(client.http().find_user(&to).await?.user, text),
-            };
-            let send = Request::Send(Box::new(draft));
-            match client.deliver(send).await? {
-                (accepted, Ended::Sent { seq, .. }) => {
-                    println!("{} {seq}", accepted.conversation);
-                }
-                (_, Ended::Refused { code, message }) => bail!("not sent: {message} ({code})"),
-                (_, Ended::GivenUp) => bail!("not sent: it was given up"),
+        Some(command) => runtime.block_on(script::run(folder, command)),
+        None => {
+            if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+                bail!(
+                    "the client for people needs a terminal; `parlour-chat --help` names the commands for scripts"
+                );
             }
-            client.close().await;
-            Ok(())
-        }
-        Command::Tail { json } => {
-            let data = Data::open(&folder)?;
-            let client = Client::connect(Config::stored(data)?.fetch(Fetch::Everything)).await?;
-            let mut updates = client.updates();
-            while let Some(update) = updates.next().await {
-                if let Update::Core(Core::Event { event, .. }) = update {
-                    print(&event, json)?;
-                }
-            }
-            Ok(())
-        }
-        Command::History { of, limit, json } => {
-            let client = connect(folder).await?;
-            let conversation = find(&client, &of).await?;
-            let page = client
-                .history(conversation, None, None::<Seq>, limit)
-                .await?;
-            for event in &page.events {
-                print(event, json)?;
-            }
-            client.close().await;
-            Ok(())
+            runtime.block_on(run::run(folder, &cli.server, !cli.no_mouse))
         }
     }
 }
@@ -169,66 +147,4 @@ fn home() -> anyhow::Result<PathBuf> {
         .or(home)
         .context("there is no home folder: name one with --data")?;
     Ok(data.join("parlour-chat"))
-}
-
-async fn enter(folder: PathBuf, account: Account, new: bool) -> anyhow::Result<()> {
-    let endpoint = Endpoint::new(&account.server)?;
-    let mut data = Data::open(&folder)?;
-    let password = password()?;
-    let http = Http::new(&endpoint);
-    let session = if new {
-        let request = SignUp {
-            name: account.name,
-            password: Token(password),
-            display: None,
-            invitation: None,
-            device_name: "parlour-chat".to_owned(),
-        };
-        http.sign_up(&request).await?
-    } else {
-        http.log_in(&account.name, &password, "parlour-chat")
-            .await?
-    };
-    data.keep(&endpoint, &session)?;
-    println!(
-        "{} is logged in; this device is kept in {}",
-        session.name,
-        folder.display()
-    );
-    Ok(())
-}
-
-fn password() -> anyhow::Result<String> {
-    if std::io::stdin().is_terminal() {
-        return Ok(rpassword::prompt_password("Password: ")?);
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-async fn connect(folder: PathBuf) -> anyhow::Result<Client> {
-    let client = Client::connect(Config::stored(Data::open(&folder)?)?).await?;
-    client.live().await?;
-    Ok(client)
-}
-
-/// The conversation of an id, or the direct one with a user.
-async fn find(client: &Client, name: &str) -> anyhow::Result<ConversationId> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
-    }
-    let user = client.http().find_user(name).await?;
-    Ok(ConversationId::direct(client.user(), user.user))
-}
-
-fn print(event: &Event, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(event)?);
-        return Ok(());
-    }
-    let text = event.body.as_ref().and_then(|body| body.as_text());
-    let said = text.map_or_else(|| format!("[{}]", event.kind), str::to_owned);
-    println!("{} {} {}", event.seq, event.sender, shown::line(&said));
-    Ok(())
 }

@@ -515,6 +515,7 @@ impl<'a> Draw<'a> {
             expires_after_s: self.option(Self::u32),
             value: self.option(Self::text),
             off: self.bool(),
+            stranger: self.option(Self::bool),
         }
     }
 

@@ -611,6 +611,16 @@ pub(crate) fn records() -> Vec<(&'static str, Record)> {
     vec![
         ("record", Record::new(&header(), plain().to_payload())),
         (
+            "record.stranger",
+            Record::new(
+                &Header {
+                    stranger: Some(true),
+                    ..header_least()
+                },
+                plain().to_payload(),
+            ),
+        ),
+        (
             "record.least",
             Record::new(&header_least(), Body::text("hello").to_payload()),
         ),

@@ -1,149 +1,174 @@
-//! Wakes: decided after a while, once at least, and the cursor never over what is undecided.
+//! Push by transcripts: what the runtime reports in, what it is to do out.
+//!
+//! Inputs: `placed LINE; LINE` (in order, as in the log's scripts), `tick MS`, `facts N FACT …`,
+//! `failed N`, `read USER CONV SEQ`, `advanced [no]`. A fact is `USER[:WORD,…]` with the words
+//! `heard=MS`, `read=SEQ`, `muted`, `outside`, `blocked`, `devices=N`.
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "support/script.rs"]
 mod script;
+#[allow(dead_code, unreachable_pub)]
+#[path = "support/store.rs"]
+mod store;
+#[allow(dead_code, unreachable_pub)]
+#[path = "support/world.rs"]
+mod world;
 
 use parlour_engine::log::sequencer::Sequencer;
 use parlour_engine::push::{Config, Decider, DeviceFacts, Input, Output, UserFacts};
 use parlour_engine::router::Placed;
-use parlour_protocol::id::DeviceId;
-use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::seq::Seq;
-use script::{record, user};
+use script::{record, transcripts, user, user_name};
+use world::{World, at, device, device_name, number, user_names, value};
 
-fn at(offset: u64) -> Position {
-    Position {
-        generation: Generation(1),
-        partition: Partition(0),
-        offset: Offset(offset),
+struct Run {
+    decider: Decider,
+    sequencer: Sequencer,
+    world: World,
+    written: u64,
+    now_ms: u64,
+}
+
+fn facts(text: &str) -> UserFacts {
+    let (name, words) = text.split_once(':').unwrap_or((text, ""));
+    let words: Vec<&str> = words.split(',').collect();
+    let count = value(&words, "devices").map_or(1, number);
+    UserFacts {
+        user: user(name),
+        devices: (1..=count)
+            .map(|n| DeviceFacts {
+                device: device(&format!("{name}/{n}")),
+                heard_ms: value(&words, "heard").map(number),
+            })
+            .collect(),
+        read: Seq(value(&words, "read").map_or(0, number)),
+        muted: words.contains(&"muted"),
+        member: !words.contains(&"outside"),
+        blocked: words.contains(&"blocked"),
     }
 }
 
-fn placed(lines: &[&str]) -> Vec<Placed> {
-    let batch: Vec<_> = lines
+impl Run {
+    fn placed(&mut self, lines: &str) -> Input {
+        let mut events = Vec::new();
+        let mut up_to = at(self.written);
+        for line in lines.split("; ") {
+            up_to = at(self.written);
+            self.written += 1;
+            self.world.name(line);
+            let (decided, judged) = self.sequencer.decide(&[(up_to, record(line))]);
+            judged.expect("known rules");
+            events.extend(decided.into_iter().filter_map(|d| {
+                Some(Placed {
+                    position: d.position,
+                    event: d.event?,
+                    audience: d.audience,
+                })
+            }));
+        }
+        Input::Placed { events, up_to }
+    }
+
+    fn input(&mut self, line: &str) -> Input {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match (verb, &words[..]) {
+            ("placed", _) => self.placed(rest),
+            ("tick", [ms]) => {
+                self.now_ms = number(ms);
+                Input::Tick
+            }
+            ("facts", [ask, of @ ..]) => Input::Facts {
+                ask: number(ask),
+                users: of.iter().map(|f| facts(f)).collect(),
+            },
+            ("failed", [ask]) => Input::Failed { ask: number(ask) },
+            ("read", [who, place, seq]) => Input::Read {
+                user: user(who),
+                conversation: script::conversation(who, place),
+                seq: Seq(number(seq)),
+            },
+            ("advanced", how) => Input::Advanced { ok: how.is_empty() },
+            other => panic!("no word {other:?}"),
+        }
+    }
+
+    fn show(&self, output: Output) -> Option<String> {
+        Some(match output {
+            Output::Ask {
+                ask,
+                conversation,
+                channel,
+                sender,
+                users,
+            } => format!(
+                "ask {ask}: {} of {}{}, said by {}",
+                user_names(&users),
+                self.world.conversation_name(conversation),
+                if channel { ", a channel" } else { "" },
+                user_name(sender),
+            ),
+            Output::Wake {
+                device,
+                conversation,
+                seq,
+                mention,
+                ..
+            } => format!(
+                "wake {} for {seq:?} of {}{}",
+                device_name(device),
+                self.world.conversation_name(conversation),
+                if mention { ", mentioned" } else { "" },
+            ),
+            Output::Clear {
+                device,
+                conversation,
+                seq,
+                ..
+            } => format!(
+                "clear {} of {} up to {seq:?}",
+                device_name(device),
+                self.world.conversation_name(conversation),
+            ),
+            Output::Advance { position } => format!("advance to {}", position.offset.0),
+            Output::WakeAt { .. } => return None,
+        })
+    }
+}
+
+fn run(config: Config, lines: &[&str]) -> Vec<String> {
+    let mut run = Run {
+        decider: Decider::new(config),
+        sequencer: Sequencer::new(10),
+        world: World::of("bob"),
+        written: 0,
+        now_ms: 0,
+    };
+    lines
         .iter()
-        .enumerate()
-        .map(|(i, l)| (at(i as u64), record(l)))
-        .collect();
-    let (decided, _) = Sequencer::new(10).decide(&batch);
-    decided
-        .into_iter()
-        .filter_map(|d| {
-            Some(Placed {
-                position: d.position,
-                event: d.event?,
-                audience: d.audience,
-            })
+        .map(|line| {
+            let input = run.input(line);
+            let mut out = Vec::new();
+            run.decider.handle(run.now_ms, input, &mut out);
+            out.into_iter()
+                .filter_map(|o| run.show(o))
+                .map(|text| format!("  {text}\n"))
+                .collect()
         })
         .collect()
 }
 
-fn facts(name: &str, heard_ms: Option<u64>, read: u64) -> UserFacts {
-    UserFacts {
-        user: user(name),
-        devices: vec![DeviceFacts {
-            device: DeviceId::from_bytes([9; 16]),
-            heard_ms,
-        }],
-        read: Seq(read),
-        muted: false,
-    }
-}
-
-fn run(d: &mut Decider, now_ms: u64, input: Input) -> Vec<Output> {
-    let mut out = Vec::new();
-    d.handle(now_ms, input, &mut out);
-    out.retain(|o| !matches!(o, Output::WakeAt { .. }));
-    out
+#[test]
+fn wakes() {
+    transcripts("push", |lines| run(Config::default(), lines));
 }
 
 #[test]
-fn a_silent_device_is_woken_and_the_cursor_follows() {
-    let mut d = Decider::new(Config::default());
-    let events = placed(&["ann say m1 in @bob"]);
-    assert_eq!(
-        run(
-            &mut d,
-            0,
-            Input::Placed {
-                events,
-                up_to: at(0)
-            }
-        ),
-        []
-    );
-    assert_eq!(run(&mut d, 19_999, Input::Tick), []);
-    let asked = run(&mut d, 20_000, Input::Tick);
-    assert!(matches!(&asked[..], [Output::Ask { ask: 1, users, .. }] if *users == [user("bob")]));
-    // It could not be found out: asked again, and nothing is passed over.
-    assert_eq!(run(&mut d, 20_001, Input::Failed { ask: 1 }), []);
-    assert!(matches!(
-        run(&mut d, 20_600, Input::Tick)[..],
-        [Output::Ask { ask: 2, .. }]
-    ));
-    let done = run(
-        &mut d,
-        20_601,
-        Input::Facts {
-            ask: 2,
-            users: vec![facts("bob", None, 0)],
-        },
-    );
-    assert!(matches!(
-        done[..],
-        [Output::Wake { seq: Seq(1), .. }, Output::Advance { .. }]
-    ));
-}
-
-#[test]
-fn who_was_heard_since_or_has_read_is_left_alone() {
-    for (heard_ms, read, woken) in [(Some(5), 0, false), (None, 1, false), (Some(0), 0, true)] {
-        let mut d = Decider::new(Config::default());
-        let events = placed(&["ann say m1 in @bob"]);
-        run(
-            &mut d,
-            0,
-            Input::Placed {
-                events,
-                up_to: at(0),
-            },
-        );
-        run(&mut d, 20_000, Input::Tick);
-        let users = vec![facts("bob", heard_ms, read)];
-        let done = run(&mut d, 20_001, Input::Facts { ask: 1, users });
-        assert_eq!(done.iter().any(|o| matches!(o, Output::Wake { .. })), woken);
-    }
-}
-
-#[test]
-fn an_undecided_event_holds_the_cursor() {
-    let mut d = Decider::new(Config::default());
-    let events = placed(&[
-        "ann say m1 in @bob",
-        "ann reaction r1 in @bob target=1 key=+1",
-    ]);
-    run(
-        &mut d,
-        0,
-        Input::Placed {
-            events,
-            up_to: at(1),
-        },
-    );
-    run(&mut d, 20_000, Input::Tick);
-    assert_eq!(
-        run(&mut d, 30_000, Input::Tick),
-        [],
-        "the first is asked about, not decided"
-    );
-    let done = run(
-        &mut d,
-        30_001,
-        Input::Facts {
-            ask: 1,
-            users: vec![facts("bob", None, 0)],
-        },
-    );
-    assert_eq!(done.last(), Some(&Output::Advance { position: at(1) }));
+fn little_room() {
+    let config = Config {
+        waiting_max: 2,
+        woken_max: 1,
+        ..Config::default()
+    };
+    transcripts("push/small", |lines| run(config, lines));
 }

@@ -22,7 +22,7 @@ Examples:
   parlour config sample > parlour.toml           everything that can be set, explained
   parlour serve --config parlour.toml
   parlour verify ./parlour-data                  checks a whole store
-  parlour backup ./parlour-data chat.backup      copies a store, while no server uses it
+  parlour backup ./parlour-data chat.backup      copies a store; the server may run
   parlour import irc ./logs --conversation '#ubuntu'   channel logs become a channel
 
 Every key of the configuration is also a variable (PARLOUR_HTTP_LISTEN) and a flag
@@ -52,11 +52,16 @@ A second signal ends it at once; nothing that was acknowledged is lost either wa
         command: ConfigCommand,
     },
     /// Checks a whole store: places, counts, outcomes, marks, heads, memberships.
+    #[command(after_help = "\
+Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
+up to some hundred megabytes there. Of a server that runs, make a backup, restore it elsewhere, and
+check that.")]
     Verify {
-        /// The data folder.
+        /// The data folder, which no server uses.
         dir: PathBuf,
     },
-    /// Copies a store into one file, while no server uses it.
+    /// Copies a store into one file. A server that uses it goes on, and the copy has everything that
+    /// it acknowledged before.
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -67,7 +72,8 @@ A second signal ends it at once; nothing that was acknowledged is lost either wa
     Restore {
         /// The backup.
         file: PathBuf,
-        /// The data folder to make. It must not exist, or be empty.
+        /// The data folder to make. It must not exist, be empty, or be what an interrupted restore
+        /// left.
         dir: PathBuf,
     },
     /// Brings history in from elsewhere, while no server uses the store.

@@ -41,7 +41,7 @@ impl Missing {
     #[must_use]
     pub fn error(self, from: Position) -> Error {
         const ANEW: &str = "If the log is really lost, stop every node and begin a new generation \
-            with `parlour log new-generation`; what was acknowledged lies in the store";
+            of it, under a higher number; what was acknowledged lies in the store";
         let why = match self {
             Self::Expired(first) => format!(
                 "{from} is not there any more, the log begins at offset {}. Raise the log's \

@@ -23,6 +23,19 @@ pub struct Wake {
     pub mention: bool,
 }
 
+/// What a device need not show any more: its user has read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clear {
+    /// Whose.
+    pub user: UserId,
+    /// Which device.
+    pub device: DeviceId,
+    /// Of which conversation.
+    pub conversation: ConversationId,
+    /// Up to this place.
+    pub seq: Seq,
+}
+
 /// What became of a wake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
@@ -42,4 +55,8 @@ pub enum Woken {
 pub trait WakePort: Send + Sync {
     /// Wakes a device.
     async fn wake(&self, wake: Wake) -> Woken;
+
+    /// Takes away what a device was woken to show. Once at most: one that fails leaves a notice
+    /// that is looked at in vain.
+    async fn clear(&self, clear: Clear);
 }

@@ -1,4 +1,5 @@
-//! What one address may do before it has said who it is: sockets at once, and attempts over time.
+//! What one address may do before it has said who it is: sockets at once, and attempts over time;
+//! and what one device may do then.
 //!
 //! An IPv6 address counts with its /64, which is what one customer has. Memory is bounded: the
 //! address least recently seen is forgotten first, which lets it begin with a full allowance.
@@ -11,12 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use lru::LruCache;
-use parlour_engine::gateway::rates::Rate;
+use parlour_engine::gateway::rates::Meter;
 use parlour_protocol::id::DeviceId;
+use parlour_protocol::limits::Limits;
 
 use crate::{clock, telemetry};
 
 const ADDRESSES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
+const DEVICES: NonZeroUsize = NonZeroUsize::new(65_536).unwrap();
 
 /// Who counts as one.
 #[must_use]
@@ -162,33 +165,30 @@ impl Attempts {
     }
 }
 
-/// Sends over HTTP, by device: as many as on the socket.
-pub struct Sends {
-    burst: u64,
-    per_min: u64,
-    seen: Mutex<LruCache<DeviceId, Rate>>,
+/// What each device may do, by all its connections and over HTTP together, on this node.
+///
+/// Memory is bounded: the device least recently seen is forgotten first, which lets it begin with a
+/// full allowance. A connection keeps the meter that it has.
+pub struct Meters {
+    limits: Limits,
+    seen: Mutex<LruCache<DeviceId, Meter>>,
 }
 
-impl Sends {
-    /// `burst` at once, `per_min` sustained.
+impl Meters {
+    /// As these limits have it.
     #[must_use]
-    pub fn new(burst: u64, per_min: u64) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
-            burst,
-            per_min,
-            seen: Mutex::new(LruCache::new(ADDRESSES)),
+            limits,
+            seen: Mutex::new(LruCache::new(DEVICES)),
         }
     }
 
-    /// Takes one.
-    ///
-    /// # Errors
-    /// There is none left: come back after so many milliseconds.
-    pub fn take(&self, device: DeviceId) -> Result<(), u64> {
-        let now_ms = clock::now_ms();
+    /// A device's.
+    pub fn of(&self, device: DeviceId) -> Meter {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get_or_insert_mut(device, || Rate::new(self.burst, self.per_min, now_ms))
-            .take(now_ms)
+        seen.get_or_insert(device, || Meter::new(&self.limits, clock::now_ms()))
+            .clone()
     }
 }
 

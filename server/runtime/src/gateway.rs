@@ -17,6 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use parlour_engine::gateway::fold::{self, stretch};
 use parlour_engine::gateway::need::{Have, Need};
+use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{client, server};
 
@@ -76,7 +77,13 @@ pub async fn history(
     match ask::get(&node.ports, caller.user(), caller.0.device, need).await? {
         Have::History(Some(history)) => {
             let bytes = usize::try_from(limits.page_bytes).unwrap_or(usize::MAX);
-            Ok(stretch(ask.conversation, asked, &history, bytes))
+            Ok(stretch(
+                ask.conversation,
+                asked,
+                &history,
+                Codec::Json,
+                bytes,
+            ))
         }
         Have::History(None) => Err(Code::NOT_FOUND.into()),
         _ => Err(Code::INTERNAL.into()),

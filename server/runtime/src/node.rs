@@ -10,7 +10,7 @@ use parlour_protocol::position::Partition;
 
 use tokio::sync::watch;
 
-use crate::bounds::{Attempts, Sends};
+use crate::bounds::{Attempts, Meters};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::password::Pool;
@@ -35,10 +35,12 @@ pub struct Node {
     pub passwords: Pool,
     /// Sign-ups and log-ins by address.
     pub attempts: Attempts,
-    /// Sends over HTTP by device.
-    pub sends: Sends,
+    /// What each device may do.
+    pub meters: Meters,
     /// When something last came from each device.
     pub heard: push::Heard,
+    /// What users have read, for push.
+    pub reads: push::Reads,
     /// The node's own loop.
     pub sessions: session::Handle,
     /// What `/metrics` shows.
@@ -61,8 +63,9 @@ impl Node {
             verifier: Verifier::new(ports.accounts.clone(), accounts.token_cache_ms),
             passwords: Pool::start(size(accounts.hash_threads), size(accounts.hash_queue))?,
             attempts: Attempts::new(accounts.attempts_burst, accounts.attempts_per_min),
-            sends: Sends::new(config.limits.sends_burst, config.limits.sends_per_min),
+            meters: Meters::new(config.limits),
             heard: push::Heard::default(),
+            reads: push::Reads::default(),
             sessions: session::Handle::new(),
             metrics: Metrics::install(),
             drain: Drain::new(),

@@ -13,17 +13,18 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use lru::LruCache;
+use parlour_engine::log::accept::setting_key;
 use parlour_engine::push::{Config, Decider, DeviceFacts, Input, Output, UserFacts};
 use parlour_engine::router::Input as ToRouter;
 use parlour_ports::Error;
 use parlour_ports::history::Cursor;
-use parlour_ports::wake::{Wake, Woken};
+use parlour_ports::wake::{Clear, Wake, Woken};
 use parlour_protocol::bytes::Bytes;
 use parlour_protocol::id::{ConversationId, DeviceId, UserId};
 use parlour_protocol::kind;
-use parlour_protocol::position::{Position, Progress};
+use parlour_protocol::position::{Partition, Position, Progress};
 use parlour_protocol::seq::Seq;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::alarm::Alarm;
 use crate::node::Node;
@@ -33,6 +34,8 @@ use crate::{clock, drain::Fatal, telemetry};
 
 /// Batches of the router that wait. Beyond it the router waits.
 const NEWS: usize = 64;
+/// Reads that wait. Beyond it the oldest are dropped, and counted.
+const READS: usize = 1_024;
 /// Users looked up at once.
 const AT_ONCE: usize = 32;
 /// For how long what is known of a user's devices and mutes is believed: a wake is decided some
@@ -73,6 +76,35 @@ impl Heard {
     }
 }
 
+/// What users have read, told to whoever may have woken them for it. Best effort: what is lost
+/// leaves a notice that is looked at in vain.
+pub struct Reads(broadcast::Sender<Read>);
+
+/// A user has read a conversation up to a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub conversation: ConversationId,
+    /// How far.
+    pub seq: Seq,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(READS))
+    }
+}
+
+impl Reads {
+    /// Tells it to the partitions of this node; one on another node hears nothing of it yet.
+    pub fn tell(&self, read: Read) {
+        // Without a partition here nobody listens.
+        let _ = self.0.send(read);
+    }
+}
+
 /// From the router to push.
 #[must_use]
 pub fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
@@ -80,13 +112,14 @@ pub fn channel() -> (mpsc::Sender<News>, mpsc::Receiver<News>) {
 }
 
 /// Starts a partition's loop.
-pub fn start(node: &Arc<Node>, news: mpsc::Receiver<News>, router: Handle) {
+pub fn start(node: &Arc<Node>, partition: Partition, news: mpsc::Receiver<News>, router: Handle) {
     let config = Config {
         wake_after_ms: node.config.push.delay_ms,
         ..Config::default()
     };
     let this = Loop {
         node: node.clone(),
+        partition,
         machine: Decider::new(config),
         calls: FuturesUnordered::new(),
         known: Arc::new(Mutex::new(LruCache::new(USERS))),
@@ -94,6 +127,7 @@ pub fn start(node: &Arc<Node>, news: mpsc::Receiver<News>, router: Handle) {
         advancing: None,
         alarm: Alarm::default(),
         router,
+        waiting: 0,
     };
     node.drain.stage("push", this.run(news));
 }
@@ -102,13 +136,15 @@ pub fn start(node: &Arc<Node>, news: mpsc::Receiver<News>, router: Handle) {
 struct Known {
     at: Instant,
     devices: Arc<[DeviceId]>,
-    muted: Arc<HashSet<String>>,
+    /// Their settings of mutes and blocks that are on, by key.
+    off: Arc<HashSet<String>>,
 }
 
 type Users = Arc<Mutex<LruCache<UserId, Known>>>;
 
 struct Loop {
     node: Arc<Node>,
+    partition: Partition,
     machine: Decider,
     calls: FuturesUnordered<BoxFuture<'static, Result<Input, Fatal>>>,
     known: Users,
@@ -117,11 +153,14 @@ struct Loop {
     advancing: Option<Position>,
     alarm: Alarm,
     router: Handle,
+    /// Positions that wait, as the metric has them.
+    waiting: usize,
 }
 
 impl Loop {
     async fn run(mut self, mut news: mpsc::Receiver<News>) {
         let stopped = self.node.drain.stopped();
+        let mut reads = self.node.reads.0.subscribe();
         loop {
             let full = self.machine.is_full();
             let mut given_ms = None;
@@ -131,11 +170,26 @@ impl Loop {
                     Err(fatal) => return self.node.drain.fail(fatal),
                 },
                 Some(batch) = news.recv(), if !full => {
-                    metrics::gauge!(telemetry::PUSH_LAG).increment(batch.events.len() as f64);
                     self.hashes.push_back((batch.up_to, batch.hash));
                     given_ms = Some(batch.given_ms);
                     Input::Placed { events: batch.events, up_to: batch.up_to }
                 }
+                read = reads.recv() => match read {
+                    Ok(Read { user, conversation, seq }) => {
+                        if Partition::of(conversation, self.node.ports.log.partitions())
+                            != self.partition
+                        {
+                            continue;
+                        }
+                        Input::Read { user, conversation, seq }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(n)) => {
+                        metrics::counter!(telemetry::READS_DROPPED).increment(n);
+                        continue;
+                    }
+                    // The node, which tells them, lives as long as this.
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
                 () = self.alarm.ring() => Input::Tick,
                 // What is not decided yet is decided by the next life: the cursor says from where.
                 () = stopped.cancelled() => return,
@@ -154,6 +208,9 @@ impl Loop {
             for output in out {
                 self.execute(output);
             }
+            let waiting = self.machine.waiting();
+            metrics::gauge!(telemetry::PUSH_LAG).increment(waiting as f64 - self.waiting as f64);
+            self.waiting = waiting;
         }
     }
 
@@ -162,14 +219,40 @@ impl Loop {
             Output::Ask {
                 ask,
                 conversation,
+                channel,
+                sender,
                 users,
             } => {
                 let (node, known) = (self.node.clone(), self.known.clone());
-                metrics::gauge!(telemetry::PUSH_LAG).decrement(1.0);
+                let of = Of {
+                    conversation,
+                    channel,
+                    sender,
+                };
                 self.call(async move {
-                    match facts(&node, &known, conversation, users).await {
+                    match facts(&node, &known, of, users).await {
                         Ok(users) => Ok(Input::Facts { ask, users }),
                         Err(error) => failed(&error).map(|()| Input::Failed { ask }),
+                    }
+                });
+            }
+            Output::Clear {
+                user,
+                device,
+                conversation,
+                seq,
+            } => {
+                let (ports, stopped) = (self.node.ports.clone(), self.node.drain.stopped());
+                let clear = Clear {
+                    user,
+                    device,
+                    conversation,
+                    seq,
+                };
+                self.node.drain.stage("clear", async move {
+                    tokio::select! {
+                        () = ports.wake.clear(clear) => {}
+                        () = stopped.cancelled() => {}
                     }
                 });
             }
@@ -246,25 +329,50 @@ fn failed(error: &Error) -> Result<(), Fatal> {
     }
 }
 
+/// The event that is decided.
+#[derive(Clone, Copy)]
+struct Of {
+    conversation: ConversationId,
+    channel: bool,
+    sender: UserId,
+}
+
+/// What is known of users. Those that could not be read are left out, unless that is all of them.
 async fn facts(
     node: &Node,
     known: &Users,
-    conversation: ConversationId,
+    event: Of,
     users: Vec<UserId>,
 ) -> Result<Vec<UserFacts>, Error> {
-    let marks = node.ports.roster.marks(conversation, users.clone()).await?;
-    let mute =
-        parlour_engine::log::accept::setting_key(kind::MUTE, Some(&conversation.to_string()));
-    let mute = &mute;
-    let mut found = Vec::with_capacity(users.len());
+    let Of { conversation, .. } = event;
+    let roster = &node.ports.roster;
+    let marks = roster.marks(conversation, users.clone()).await?;
+    let key = |kind: &str, of: String| setting_key(kind, Some(&of));
+    let mute = &key(kind::MUTE, conversation.to_string());
+    let block = &key(kind::BLOCK, event.sender.to_string());
+    let (mut found, mut unread) = (Vec::with_capacity(users.len()), None);
     let mut each = stream::iter(users)
         .map(|user| async move {
             let known = of(&node.ports, known, user).await?;
-            Ok::<_, Error>((user, known))
+            // Of others, everyone who is told is in it.
+            let member = !event.channel
+                || roster
+                    .entry(user, conversation)
+                    .await?
+                    .and_then(|entry| entry.member)
+                    .is_some_and(|member| member.until.is_none());
+            Ok::<_, Error>((user, known, member))
         })
         .buffered(AT_ONCE);
     while let Some(one) = each.next().await {
-        let (user, known) = one?;
+        let (user, known, member) = match one {
+            Ok(one) => one,
+            Err(error @ Error::Broken { .. }) => return Err(error),
+            Err(error) => {
+                unread = Some(error);
+                continue;
+            }
+        };
         let read = marks
             .iter()
             .find(|(of, _)| *of == user)
@@ -280,10 +388,20 @@ async fn facts(
                 })
                 .collect(),
             read,
-            muted: known.muted.contains(mute.as_str()),
+            muted: known.off.contains(mute.as_str()),
+            member,
+            blocked: known.off.contains(block.as_str()),
         });
     }
-    Ok(found)
+    match unread {
+        Some(error) if found.is_empty() => Err(error),
+        Some(error) => {
+            metrics::counter!(telemetry::PORT_FAILED, "port" => "push").increment(1);
+            tracing::warn!(%error, "push asks again for whom it could not read");
+            Ok(found)
+        }
+        None => Ok(found),
+    }
 }
 
 async fn of(ports: &Ports, known: &Users, user: UserId) -> Result<Known, Error> {
@@ -300,10 +418,10 @@ async fn of(ports: &Ports, known: &Users, user: UserId) -> Result<Known, Error> 
     let fresh = Known {
         at: Instant::now(),
         devices: devices.into_iter().map(|d| d.device).collect(),
-        muted: Arc::new(
+        off: Arc::new(
             settings
                 .into_iter()
-                .filter(|s| s.key.starts_with(kind::MUTE))
+                .filter(|s| s.key.starts_with(kind::MUTE) || s.key.starts_with(kind::BLOCK))
                 .filter(|s| s.value.as_deref().is_some_and(|v| !matches!(v, "" | "off")))
                 .map(|s| s.key)
                 .collect(),

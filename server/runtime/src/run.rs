@@ -26,7 +26,7 @@ pub async fn start(
         if node.config.push.enabled {
             let news = push::channel();
             let router = router::start(node, partition, Some(news.0));
-            push::start(node, news.1, router);
+            push::start(node, partition, news.1, router);
         } else {
             router::start(node, partition, None);
         }

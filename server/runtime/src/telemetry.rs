@@ -55,6 +55,7 @@ metrics_table! {
     FRAMES_OUT "parlour_frames_out_total" Counter "Frames to clients.";
     BYTES_OUT "parlour_bytes_out_total" Counter "Bytes of frames to clients.";
     MAILBOX_FULL "parlour_session_mailbox_full_total" Counter "What found a session's mailbox full: the connection was closed with 4501.";
+    MERGED_DROPPED "parlour_session_merged_dropped_total" Counter "Receipts and typing that did not fit what may wait for a slow reader; receipts are told again with the next line.";
     HTTP_SECONDS "parlour_http_seconds" Seconds "HTTP requests, by route and status.";
     HASH_REFUSED "parlour_password_hash_refused_total" Counter "Passwords that found the hashing queue full; answered 1005.";
     ATTEMPTS_REFUSED "parlour_login_attempts_refused_total" Counter "Sign-ups and log-ins beyond an address's allowance; answered 1003.";
@@ -70,6 +71,7 @@ metrics_table! {
     LEASE_LOST "parlour_lease_lost_total" Counter "Leases that lapsed: every session registers again and is behind.";
     REVOCATIONS_AGE "parlour_revocations_age_seconds" Gauge "Since the list of revocations was last read. Beyond 5: the account store cannot be reached, and revoked devices stay.";
     WAKES "parlour_wakes_total" Counter "Wakes handed to the provider, by outcome.";
+    READS_DROPPED "parlour_push_reads_dropped_total" Counter "Reads that push did not take in time: what woken devices show stays until it is looked at.";
     PUSH_LAG "parlour_push_waiting" Gauge "Events whose wakes are not decided yet.";
     TASKS_LATE "parlour_drain_late_tasks" Gauge "Tasks that the drain ended by force.";
 }

@@ -70,17 +70,22 @@ async fn what_cannot_be_read_is_answered_and_the_connection_stays() {
     let node = Node::start();
     let ada = node.sign_up("ada").await;
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
-    for (text, code) in [
-        (r#"{"type":"shutdown","ref":7}"#, Code::UNKNOWN_FRAME),
-        (r#"{"ref":7}"#, Code::BAD_FRAME),
-        ("[]", Code::BAD_FRAME),
-        ("", Code::BAD_FRAME),
-        ("{\"type\":\"ping\"", Code::BAD_FRAME),
-        (r#"{"type":"ping","ref":"seven"}"#, Code::BAD_FRAME),
-        (r#"{"type":"send","ref":7}"#, Code::BAD_FRAME),
-        (r#"{"type":"send","id":"not an id"}"#, Code::BAD_FRAME),
-        (r#"{"type":"read","marks":{"x":1}}"#, Code::BAD_FRAME),
-        (r#"{"type":"history","conversation":5}"#, Code::BAD_FRAME),
+    for (text, code, r#ref) in [
+        (r#"{"type":"shutdown","ref":7}"#, Code::UNKNOWN_FRAME, 7),
+        (r#"{"ref":7}"#, Code::BAD_FRAME, 7),
+        ("[]", Code::BAD_FRAME, 0),
+        ("[7]", Code::BAD_FRAME, 0),
+        ("", Code::BAD_FRAME, 0),
+        ("{\"type\":\"ping\"", Code::BAD_FRAME, 0),
+        (r#"{"type":"ping","ref":"seven"}"#, Code::BAD_FRAME, 0),
+        (r#"{"type":"send","ref":7}"#, Code::BAD_FRAME, 7),
+        (r#"{"type":"send","id":"not an id"}"#, Code::BAD_FRAME, 0),
+        (r#"{"type":"read","marks":{"x":1}}"#, Code::BAD_FRAME, 0),
+        (
+            r#"{"type":"history","conversation":5,"ref":8}"#,
+            Code::BAD_FRAME,
+            8,
+        ),
     ] {
         socket.send_text(text).await;
         let told = socket
@@ -90,6 +95,7 @@ async fn what_cannot_be_read_is_answered_and_the_connection_stays() {
             })
             .await;
         assert_eq!(told.code, code, "{text}");
+        assert_eq!(told.r#ref, r#ref, "{text}");
         assert_eq!(told.name, code.name());
     }
     let deep = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
@@ -103,6 +109,39 @@ async fn what_cannot_be_read_is_answered_and_the_connection_stays() {
             _ => None,
         })
         .await;
+}
+
+#[tokio::test]
+async fn what_follows_hello_without_waiting_is_answered_behind_welcome() {
+    let node = Node::start();
+    let ada = node.sign_up("ada").await;
+    for codec in CODECS {
+        let mut socket = Socket::open(&node.url, codec).await;
+        socket.hello(&ada.token.0).await;
+        // More than may be held of one who is not known yet: it waits at the peer.
+        for i in 1..=8 {
+            let mut send = parlour_tests::socket::plain(&"x".repeat(60_000));
+            send.to = Some(ada.user);
+            send.r#ref = i;
+            socket.send(&Client::Send(send)).await;
+        }
+        assert!(matches!(
+            socket.next().await,
+            Came::Frame(Server::Welcome(_))
+        ));
+        for i in 1..=8 {
+            let answered = |f: &Server| match f {
+                Server::Sent(s) if s.r#ref == i => Some(()),
+                _ => None,
+            };
+            socket.expect(answered).await;
+        }
+    }
+    // Of one whose token is wrong none of it is looked at.
+    let mut socket = Socket::open(&node.url, Codec::Json).await;
+    socket.hello("made up").await;
+    socket.send_text(&"x".repeat(100_000)).await;
+    assert_eq!(socket.closed().await, Came::Closed(Code::BAD_TOKEN.0));
 }
 
 #[tokio::test]

@@ -319,3 +319,79 @@ async fn sends_are_limited_per_device() {
         .await;
     assert!(wait > 10_000, "{wait}");
 }
+
+#[tokio::test]
+async fn a_device_has_one_allowance_whichever_way_it_sends() {
+    let node = Node::with(&[
+        "--set",
+        "limits.sends_burst=4",
+        "--set",
+        "limits.sends_per_min=1",
+    ]);
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    for codec in CODECS {
+        // The newer connection of a device replaces the older, and begins where that ended.
+        let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, codec).await;
+        socket.say(own, "one").await;
+    }
+    let path = format!("/v1/conversations/{own}/messages");
+    let hers = node.http().with(&ada.token.0);
+    let note = json!({"id": message_id(), "body": {"plain": {"text": "two"}}});
+    let _: parlour_protocol::http::Placed = hers.post(&path, &note).await.ok();
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    socket.say(own, "three").await;
+    let mut send = plain("four");
+    send.conversation = Some(own);
+    assert_eq!(socket.refused(send).await, Code::RATE_LIMITED);
+    let note = json!({"id": message_id(), "body": {"plain": {"text": "five"}}});
+    assert_eq!(
+        hers.post(&path, &note).await.error().code,
+        Code::RATE_LIMITED
+    );
+    // Another device of hers has its own.
+    let other = node.log_in("ada").await;
+    let (mut socket, _) = Socket::connect(&node.url, &other.token.0, Codec::Json).await;
+    socket.say(own, "six").await;
+}
+
+#[tokio::test]
+async fn a_foreign_conversation_answers_as_one_that_is_not_there_after_anything() {
+    let node = Node::start();
+    let (ada, bob) = (node.sign_up("ada").await, node.sign_up("bob").await);
+    let eve = node.sign_up("eve").await;
+    let (mut hers, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    let direct = ConversationId::direct(ada.user, bob.user);
+    let mut hello = plain("hello");
+    hello.to = Some(bob.user);
+    hers.place(hello).await;
+    let theirs = group(&node, &ada, &[&bob]).await;
+    let nowhere = ConversationId::from_bytes(*message_id().as_bytes());
+    let (mut socket, _) = Socket::connect(&node.url, &eve.token.0, Codec::Json).await;
+    for place in [nowhere, theirs, direct] {
+        let mut first = plain("let me in");
+        first.conversation = Some(place);
+        // So that it has an outcome, which the next can wait for.
+        first.retry = true;
+        let id = first.id;
+        assert_eq!(socket.refused(first).await, Code::NOT_FOUND);
+        for kind in ["message", "join", "leave", "name", "reaction"] {
+            let mut next = plain("and now");
+            next.conversation = Some(place);
+            next.after = Some(id);
+            next.kind = Some(kind.to_owned());
+            next.target = Some(parlour_protocol::seq::Seq(1));
+            next.key = Some("+1".to_owned());
+            assert_eq!(socket.refused(next).await, Code::NOT_FOUND, "{kind}");
+        }
+        let cancel = Client::Cancel(client::Cancel {
+            r#ref: 900,
+            conversation: Some(place),
+            to: None,
+            id: message_id(),
+            after: None,
+        });
+        socket.send(&cancel).await;
+        assert_eq!(socket.error(900).await, Code::NOT_FOUND);
+    }
+}

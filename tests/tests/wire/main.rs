@@ -8,6 +8,7 @@ mod chat;
 mod http_api;
 mod life;
 mod page;
+mod push;
 mod store;
 
 /// Both codecs.

@@ -108,7 +108,8 @@ pub struct Client {
     opening: Option<u64>,
     connection: Option<SessionId>,
     tick_ms: Option<u64>,
-    invoked: BTreeSet<MessageId>,
+    /// What was called: asked for by its user, or sent of its own accord.
+    pub invoked: BTreeSet<MessageId>,
     ended: BTreeMap<MessageId, Ended>,
     heard: Heard,
     /// Which events its program asks for.

@@ -95,6 +95,8 @@ fn unknown(world: &mut World, at: usize) {
         .core()
         .into_iter()
         .flat_map(|c| c.outbox().map(|r| (r.conversation, r.id)))
+        // What the core made of its own accord and never sent was not called.
+        .filter(|(_, id)| client.invoked.contains(id))
         .collect();
     for (conversation, id) in open {
         world.record(&Op::Unknown {
@@ -157,7 +159,13 @@ fn read(world: &mut World, conversation: ConversationId) {
             newest: false,
             changes: false,
         };
-        let page = stretch(conversation, asked, &history, 1 << 20);
+        let page = stretch(
+            conversation,
+            asked,
+            &history,
+            parlour_protocol::codec::Codec::Json,
+            1 << 20,
+        );
         if page.to <= after {
             return world.breach(format!("dense: {conversation} has a hole behind {after}"));
         }

@@ -692,6 +692,11 @@ fn from_session(world: &mut World, at: usize, output: Output) {
             let (effect_ms, answer_ms) = if world.cluster {
                 // A store that is slow now and then, on either way.
                 let slow = if world.breaking { 8 } else { 0 };
+                // Memberships are many rows: their reading is slow more often.
+                let slow = match call {
+                    Output::ReadChannels { .. } => slow * 4,
+                    _ => slow,
+                };
                 let way = |dice: &mut crate::dice::Dice| {
                     let most = if dice.percent(slow) { 1_500 } else { 20 };
                     dice.between(0, most)

@@ -1,6 +1,13 @@
 //! Copies: what comes back is what went in, under another id; a copy that was touched is refused.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use parlour_embedded::backup::{backup, restore};
+use parlour_embedded::verify::verify;
 use parlour_embedded::{Error, Store};
 use parlour_protocol::seq::Seq;
 
@@ -81,4 +88,147 @@ async fn a_copy_that_was_cut_or_changed_makes_no_store() {
         refused(&changed, format!("a bit of byte {at}"));
         refused(&whole[..at], format!("cut at {at}"));
     }
+}
+
+const ROUNDS: u32 = 24;
+const FILE: &str = "PARLOUR_TEST_FILE";
+const MADE: &str = "PARLOUR_TEST_MADE";
+
+/// Runs itself as a child that restores, and kills it somewhere: first at moments that are spread
+/// over the whole restore, then where it was found to be short of its end.
+#[tokio::test]
+async fn a_restore_that_is_killed_leaves_all_or_nothing() {
+    if let (Ok(file), Ok(made)) = (std::env::var(FILE), std::env::var(MADE)) {
+        restore(file.as_ref(), made.as_ref(), &mut |_, _| {}).unwrap();
+        return;
+    }
+    let at = tempfile::tempdir().unwrap();
+    let (folder, file, made) = (
+        at.path().join("data"),
+        at.path().join("chat.backup"),
+        at.path().join("made"),
+    );
+    fill(&folder, conversation(1), 6_000).await;
+    let copied = backup(&folder, &file, &mut |_, _| {}).unwrap();
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "backup::a_restore_that_is_killed_leaves_all_or_nothing",
+            ])
+            .env(FILE, &file)
+            .env(MADE, &made)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    // How long one takes that nobody kills.
+    let began = Instant::now();
+    assert!(start().wait().unwrap().success());
+    let whole = began.elapsed();
+    assert_eq!(check(&made).events, 6_000);
+    std::fs::remove_dir_all(&made).unwrap();
+
+    let (mut half, mut killed) = (0, 0);
+    for round in 0..ROUNDS {
+        let mut child = start();
+        let spin = Instant::now();
+        while spin.elapsed() < whole * round / ROUNDS {
+            std::hint::spin_loop();
+        }
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        if made.join("store").exists() {
+            let report = check(&made);
+            assert_eq!((report.events, report.breaches), (6_000, 0), "{round}");
+            assert!(Store::open(&made).is_ok());
+            assert!(!made.join("restoring").exists());
+            std::fs::remove_dir_all(&made).unwrap();
+        } else if made.join("restoring").exists() {
+            half += 1;
+            for refused in [
+                Store::open(&made).err(),
+                verify(&made, &mut |_, _| {}).err(),
+                backup(&made, &at.path().join("x"), &mut |_, _| {}).err(),
+            ] {
+                let why = refused.map(|e| e.to_string()).unwrap_or_default();
+                assert!(why.contains("parlour restore"), "{round}: {why}");
+            }
+            // Now and then it is run again at once; else the next round does.
+            if round % 4 == 0 {
+                assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
+                assert_eq!(check(&made).events, 6_000);
+                std::fs::remove_dir_all(&made).unwrap();
+            }
+        }
+    }
+    println!("{killed} were killed, {half} of them half way");
+    assert!(half > 0, "no kill fell into the making of the store");
+    if !made.join("store").exists() {
+        assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
+    }
+    assert_eq!(check(&made).events, 6_000);
+}
+
+/// The writer of `crash` writes on in a process of its own, and is copied again and again.
+#[tokio::test]
+async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
+    let at = tempfile::tempdir().unwrap();
+    let data = at.path().join("data");
+    let mut writer = crate::crash::writer(&data);
+    let mut out = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let answered = Arc::new(AtomicU64::new(0));
+    let heard = answered.clone();
+    // One that waits is enough to wake whoever waits for more.
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let reader = std::thread::spawn(move || {
+        while let Some(Ok(line)) = out.next() {
+            if let Some((_, seq)) = line.split_once("answered ") {
+                heard.store(seq.parse().unwrap(), Ordering::SeqCst);
+                let _ = tell.try_send(());
+            }
+        }
+    });
+    told.recv().unwrap();
+    let mut copied = 0;
+    for round in 0..3 {
+        let (file, made) = (at.path().join("chat.backup"), at.path().join("made"));
+        let before = answered.load(Ordering::SeqCst);
+        backup(&data, &file, &mut |_, _| {}).unwrap();
+        restore(&file, &made, &mut |_, _| {}).unwrap();
+        let report = check(&made);
+        assert_eq!(report.said, Vec::<String>::new(), "round {round}");
+        assert!(
+            report.events >= before,
+            "round {round}: {} of {before}",
+            report.events
+        );
+        copied = report.events;
+        std::fs::remove_file(&file).unwrap();
+        std::fs::remove_dir_all(&made).unwrap();
+        // The writer goes on between two of them.
+        while answered.load(Ordering::SeqCst) <= before {
+            told.recv().unwrap();
+        }
+    }
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    reader.join().unwrap();
+    // Nothing of it stays, and the store that was copied is whole.
+    let left: Vec<_> = std::fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| name != "store" && name != "lock")
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let report = check(&data);
+    assert_eq!(report.said, Vec::<String>::new());
+    assert!(report.events >= copied);
+    // A copy that was killed leaves its folder, and whoever opens the store next takes it away.
+    let left = data.join("parlour-aside-killed");
+    std::fs::create_dir_all(left.join("keyspaces")).unwrap();
+    drop(Store::open(&data).unwrap());
+    assert!(!left.exists());
+    println!("{} events at the end", report.events);
 }

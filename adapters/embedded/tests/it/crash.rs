@@ -1,7 +1,8 @@
 //! A process that is killed: what it was answered is there, and the store is whole.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use parlour_embedded::Store;
 use parlour_protocol::position::Partition;
@@ -35,6 +36,18 @@ async fn write_on(folder: &str) {
     }
 }
 
+/// A child that writes into a folder until it is killed.
+pub(crate) fn writer(folder: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture"])
+        .arg("crash::what_was_answered_survives_a_kill_at_any_moment")
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 /// Runs itself as a child that writes, and kills it after another number of answers in each round;
 /// the kill falls wherever the next batch is by then.
 #[tokio::test]
@@ -47,14 +60,7 @@ async fn what_was_answered_survives_a_kill_at_any_moment() {
     let c = conversation(1);
     let mut answered = 0;
     for round in 0..ROUNDS {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture"])
-            .arg("crash::what_was_answered_survives_a_kill_at_any_moment")
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = writer(folder.path());
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         let mut heard = 0;

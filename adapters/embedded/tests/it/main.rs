@@ -5,6 +5,8 @@ mod backup;
 mod crash;
 mod damage;
 mod facts;
+mod full;
 mod rows;
 mod store;
 mod suites;
+mod torn;

@@ -1,12 +1,19 @@
 //! Opening: one process at a time, no newer format, and a restart keeps everything.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::Path;
 
+use parlour_embedded::verify::verify;
 use parlour_embedded::{Error, Store};
+use parlour_ports::accounts::{Made, User};
+use parlour_protocol::http::UserType;
+use parlour_protocol::id::StoreId;
+use parlour_protocol::position::Partition;
 use parlour_protocol::row;
 use parlour_protocol::seq::{Head, Seq};
 
-use crate::rows::{body, conversation, fill};
+use crate::rows::{body, check, conversation, device, fill, messages, user};
 
 #[tokio::test]
 async fn a_restart_keeps_everything() {
@@ -72,4 +79,92 @@ fn a_newer_format_is_refused_by_name() {
         }) => {}
         other => panic!("{other:?}"),
     }
+}
+
+/// The text of what failed.
+fn why<T: std::fmt::Debug>(result: Result<T, impl std::fmt::Display>) -> String {
+    match result {
+        Ok(value) => panic!("{value:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_stops_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    // Devices of a user.
+    let mut key = b"D".to_vec();
+    key.extend_from_slice(user(2).as_bytes());
+    put(folder.path(), &key, vec![0xff, 0xff]);
+    let store = Store::open(folder.path()).unwrap();
+    let accounts = store.accounts();
+    let account = User {
+        user: user(1),
+        name: "ada".to_owned(),
+        display: "Ada".to_owned(),
+        kind: UserType::Person,
+        status: None,
+        password: None,
+        version: 0,
+    };
+    let made = accounts.create(account).await.unwrap();
+    assert_eq!(made, Made::Yes);
+    for _ in 0..2 {
+        let why = why(accounts.revoke(user(2), device(1)).await);
+        for word in ["list of devices", "key 440202", "parlour verify"] {
+            assert!(why.contains(word), "{why}");
+        }
+    }
+    // Nothing of it was written, and what has nothing to do with the row goes on.
+    let found = accounts.find("ada", true, 9).await.unwrap();
+    assert_eq!(found.len(), 1);
+    let rows = messages(conversation(1), 1..=3);
+    store.history().append(Partition(0), rows).await.unwrap();
+    drop((store, accounts));
+
+    let why = why(verify(folder.path(), &mut |_, _| {}));
+    assert!(why.contains("row list of devices, key 440202"), "{why}");
+}
+
+#[tokio::test]
+async fn a_store_from_before_batches_had_numbers_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = StoreId::v7(1, [7; 10]);
+    put(folder.path(), b"Zformat", row::to_bytes(&1u64));
+    put(folder.path(), b"Zid", row::to_bytes(&id));
+    put(folder.path(), b"Zgeneration", row::to_bytes(&4u64));
+    // Killed in the midst of a write.
+    let journal = folder.path().join("store/0.jnl");
+    let journal = OpenOptions::new().append(true).open(journal);
+    journal.unwrap().write_all(&[1, 1, 0, 0]).unwrap();
+    assert_eq!(check(folder.path()).breaches, 0);
+    let store = Store::open(folder.path()).unwrap();
+    assert_eq!(store.history().store(), id);
+    assert!(folder.path().join("store/answered").exists());
+}
+
+#[test]
+fn whoever_looks_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let journal = std::fs::read_dir(folder.path().join("store"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|e| e == "jnl"))
+        .unwrap();
+    // A write that a crash cut off, which fjall would take away.
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let used = bytes.iter().rposition(|b| *b != 0).unwrap() + 1;
+    bytes.truncate(used);
+    bytes.extend_from_slice(&[1, 9, 0, 0, 0, 1]);
+    std::fs::write(&journal, &bytes).unwrap();
+    assert_eq!(check(folder.path()).breaches, 0);
+    let copy = folder.path().join("chat.backup");
+    parlour_embedded::backup::backup(folder.path(), &copy, &mut |_, _| {}).unwrap();
+    assert!(std::fs::read(&journal).unwrap() == bytes);
+    // A server does take it away, and nothing else.
+    drop(Store::open(folder.path()).unwrap());
+    let now = std::fs::read(&journal).unwrap();
+    assert!(now.len() > used && now[..used] == bytes[..used] && now[used..] != bytes[used..]);
 }

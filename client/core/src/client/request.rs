@@ -141,13 +141,16 @@ impl Client {
         asked: Asked,
         always: bool,
     ) -> Result<Accepted, Refused> {
-        check(&asked, &self.limits)?;
+        check(&asked, self.settings.user, &self.limits)?;
         let id = match &asked {
             Asked::Send(s) => s.id,
             Asked::Edit(e) => e.id,
             Asked::Delete(d) => d.id,
             Asked::React(r) => r.id,
         };
+        if matches!(asked, Asked::Send(_)) {
+            self.presence.said(conversation);
+        }
         let ticket = self.next_ticket();
         let (mut settings, now) = (&self.settings, self.now_ms);
         let boundless;
@@ -184,7 +187,11 @@ impl Client {
         sends.extend(name.map(|n| draft::name(conversation, n)));
         sends.extend(topic.map(|t| draft::topic(conversation, t)));
         for send in &sends {
-            check(&Asked::Send(Box::new(send.clone())), &self.limits)?;
+            check(
+                &Asked::Send(Box::new(send.clone())),
+                self.settings.user,
+                &self.limits,
+            )?;
         }
         let mut first = None;
         for mut send in sends {

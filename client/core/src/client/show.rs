@@ -30,7 +30,10 @@ impl Client {
                     .map(|r| r.made_ms)
                     .max()
                     .unwrap_or(0);
-                let moved = summary.newest.as_ref().map_or(0, |e| e.time_ms);
+                // A group in which nothing was said yet moved when it was made.
+                let moves = |e: &&Arc<Event>| e.class != Class::Change;
+                let moved = room.events.values().rev().find(moves);
+                let moved = moved.map_or(0, |e| e.time_ms);
                 (moved.max(made), summary)
             })
             .collect();
@@ -202,20 +205,19 @@ impl Client {
             let other = room.line.and_then(|l| l.other).unwrap_or_default();
             return Some(state(reached(other.delivered()), reached(other.read)));
         }
-        if let Some(c) = room.counts.as_ref().filter(|c| c.seq == event.seq) {
-            return Some(state(
-                c.of > 0 && c.delivered >= c.of,
-                c.of > 0 && c.read >= c.of,
-            ));
-        }
+        // Whoever got to a later place got to this one too. If not all are there, the marks of
+        // members may still tell that all got here.
+        let counts = room.counts.as_ref().filter(|c| c.of > 0);
+        let counts = counts.filter(|c| c.seq >= event.seq);
+        let counted = counts.map_or((false, false), |c| (c.delivered >= c.of, c.read >= c.of));
         let members = room.about.as_ref().map_or(0, |a| a.members);
         let others = usize::try_from(members.saturating_sub(1)).unwrap_or(usize::MAX);
         let all = |reach: &dyn Fn(&parlour_protocol::Mark) -> bool| {
             others > 0 && room.member_marks.values().filter(|m| reach(m)).count() >= others
         };
         Some(state(
-            all(&|m| reached(m.delivered())),
-            all(&|m| reached(m.read)),
+            counted.0 || all(&|m| reached(m.delivered())),
+            counted.1 || all(&|m| reached(m.read)),
         ))
     }
 

@@ -1,5 +1,8 @@
-//! What the server would refuse by its limits is refused here, before it takes an id.
+//! What the server would refuse at a look is refused here, before it takes an id: by the same
+//! rules ([`parlour_protocol::check`]), and by the size of the frame that it would take.
 
+use parlour_protocol::check;
+use parlour_protocol::id::UserId;
 use parlour_protocol::limits::Limits;
 
 use crate::input::Refused;
@@ -24,43 +27,33 @@ pub(super) fn bytes(asked: &Asked) -> usize {
     }
 }
 
-/// Whether a request keeps to the limits.
-pub(crate) fn check(asked: &Asked, limits: &Limits) -> Result<(), Refused> {
-    let within = |what: &'static str, is: usize, max: u64| {
-        let is = u64::try_from(is).unwrap_or(u64::MAX);
-        if is > max {
-            Err(Refused::TooLarge { what, is, max })
-        } else {
-            Ok(())
-        }
-    };
-    let (body, mentions, mail) = match asked {
+/// Whether a request of this user keeps to the rules and limits.
+pub(crate) fn check(asked: &Asked, user: UserId, limits: &Limits) -> Result<(), Refused> {
+    let mail = match asked {
         Asked::Send(s) => {
-            within("the list of users", s.named.len(), limits.named_users)?;
-            let key = s.key.as_ref().map_or(0, String::len);
-            within("the key", key, limits.key_bytes)?;
-            (&s.body, &s.mentions, s.mail.len())
+            check::send(s, user, limits)?;
+            s.mail.len()
         }
-        Asked::Edit(e) => (&e.body, &e.mentions, e.mail.len()),
-        Asked::Delete(_) => return Ok(()),
-        Asked::React(r) => return within("the reaction", r.key.len(), limits.key_bytes),
+        Asked::Edit(e) => {
+            check::edit(e, limits)?;
+            e.mail.len()
+        }
+        Asked::Delete(d) => return Ok(check::delete(d)?),
+        Asked::React(r) => return Ok(check::react(r, limits)?),
     };
-    within("the message", body.json_bytes(), limits.body_bytes)?;
-    within("the message's nesting", body.depth(), limits.body_depth)?;
-    within(
-        "the list of mentions",
-        mentions.users.len(),
-        limits.mentions,
-    )?;
-    within("the list of devices", mail, limits.mail_devices)?;
-    let frame = limits.client_frame_bytes.saturating_sub(AROUND);
+    if mail == 0 {
+        // A body that keeps to its limit leaves room enough.
+        return Ok(());
+    }
+    let max = limits.client_frame_bytes.saturating_sub(AROUND);
     // Keys are base64 in JSON, and each has its device's id.
     let keys = mail.saturating_mul(100);
     let whole = bytes(asked)
         .saturating_add(bytes(asked) / 3)
         .saturating_add(keys);
-    if mail > 0 {
-        within("the message with its keys", whole, frame)?;
+    let is = u64::try_from(whole).unwrap_or(u64::MAX);
+    if is > max {
+        return Err(Refused::TooLarge { is, max });
     }
     Ok(())
 }

@@ -445,13 +445,22 @@ impl World {
                     members: args
                         .named
                         .iter()
-                        .filter(|(k, _)| *k != "own")
+                        .filter(|(k, _)| **k != "own" && **k != "counts")
                         .map(|(k, v)| server::MemberMark {
                             user: user(k),
                             mark: mark(v),
                         })
                         .collect(),
-                    counts: None,
+                    // At a place: so many hold it, so many have read it, of so many.
+                    counts: args.get("counts").map(|text| {
+                        let n: Vec<u32> = text.split('/').map(|n| n.parse().unwrap()).collect();
+                        server::Counts {
+                            seq: Seq(n[0].into()),
+                            delivered: n[1],
+                            read: n[2],
+                            of: n[3],
+                        }
+                    }),
                 })
             }
             "typing" => Server::Typing(server::Typing {

@@ -247,6 +247,8 @@ pub fn judge(
     h.verdict = refusal.map(|r| r.code);
     h.after = send.after;
     h.peer = peer;
+    let stranger = peer.is_none() && admit.entry.is_none() && send.create.is_none();
+    h.stranger = (stranger && h.verdict.is_none()).then_some(true);
     // What is refused for its form alone carries none of it along.
     if submission.wrong.is_none() {
         h.target = send.target;
@@ -308,7 +310,8 @@ fn refusal(
         (None, Some(entry)) if entry.is_member() => {}
         (None, _) if send.create.is_some() => {}
         (None, _) if send.kind.as_deref() == Some(kind::JOIN) && admit.open => {}
-        // What it waits for may be what brings its sender in: the log knows.
+        // What it waits for may be what brings its sender in: the log knows, and is told of one
+        // who never was in it (`Header::stranger`).
         (None, _) if send.after.is_some() => {}
         (None, Some(_)) => return Some(Code::NOT_MEMBER.into()),
         (None, None) => return Some(Code::NOT_FOUND.into()),

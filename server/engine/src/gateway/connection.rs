@@ -5,14 +5,19 @@
 //! events of a conversation rise; what does not fit waits merged, or the reader is disconnected.
 //!
 //! Overflow, in this order: beyond half of the outbound queue events become `heads`, of which the
-//! newest per conversation waits; receipts, presence and typing merge or are dropped; an answer
-//! that does not fit, or a socket that took nothing for the idle time, ends the connection (4501).
+//! newest per conversation waits; receipts and presence merge, the newest mark and state of each
+//! user; typing is dropped; an answer that does not fit, or a socket that took nothing for the idle
+//! time, ends the connection (4501).
 
 mod catching_up;
+mod focus;
+mod giving;
 mod outbound;
+mod places;
 mod receipts;
 mod requests;
 mod sending;
+mod watching;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,27 +26,27 @@ use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, client, server};
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
-use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::limits::Limits;
-use parlour_protocol::mutant::{Mutant, planted};
-use parlour_protocol::node::{Answer, Signal};
+use parlour_protocol::node::Signal;
 use parlour_protocol::record::Record;
-use parlour_protocol::seq::Head;
 
 use crate::gateway::admit::{Identity, Refusal};
-use crate::gateway::given::{Given, Prepared};
+use crate::gateway::given::Given;
 use crate::gateway::need::{Have, Need};
-use crate::gateway::rates::Rate;
+use crate::gateway::rates::Meter;
 use catching_up::CatchUp;
+use focus::Focus;
 use outbound::Outbound;
-use receipts::{Focus, Marking};
+use places::Places;
+use receipts::Marking;
 use requests::Pending;
+use sending::Waiting;
+use watching::Watching;
 
-/// Conversations that a connection remembers places of. Beyond it the longest unused is
-/// forgotten, which costs a place told twice.
-const KNOWN: usize = 4_096;
-/// Frames that may wait for `welcome`.
+/// Frames that may wait for `welcome`, and their bytes: whoever sends more is closed. A socket that
+/// is not read between hello and welcome ([`Connection::takes_frames`]) never gets there.
 const EARLY: usize = 16;
+const EARLY_BYTES: usize = 16_384;
 
 /// Names one thing that the runtime was asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -70,7 +75,12 @@ pub enum Input {
     /// A frame came.
     Frame(Box<Client>),
     /// Bytes came that are no frame: of an unknown type, or malformed.
-    Unreadable(parlour_protocol::codec::Error),
+    Unreadable {
+        /// Its `ref`, if that could be read ([`Codec::reference`]); else 0.
+        r#ref: Ref,
+        /// What is wrong with it.
+        error: parlour_protocol::codec::Error,
+    },
     /// The peer broke a rule of the wire: oversized, not UTF-8, against RFC 6455.
     Breach(Code),
     /// Whether the token is good.
@@ -161,6 +171,13 @@ pub enum Output {
     },
 }
 
+/// What came before `welcome`, to be looked at behind it.
+#[derive(Debug)]
+enum Early {
+    Frame(Box<Client>),
+    Unreadable(Ref, parlour_protocol::codec::Error),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Greeting,
@@ -168,18 +185,6 @@ enum Phase {
     Registering,
     Live,
     Closed,
-}
-
-/// What is known of a conversation on this connection.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    /// The newest event given.
-    given: Head,
-    /// The newest place told, by event, line or head.
-    told: Head,
-    /// How it is shaped, and who the other user is, once that was read.
-    about: Option<(Shape, Option<UserId>)>,
-    used: u64,
 }
 
 /// One socket's machine. Give it [`Input`]s, do its [`Output`]s in order.
@@ -190,20 +195,20 @@ pub struct Connection {
     identity: Option<Identity>,
     opened_ms: u64,
     heard_ms: u64,
-    sends: Rate,
-    requests: Rate,
-    early: VecDeque<Client>,
+    meter: Meter,
+    early: VecDeque<Early>,
+    early_bytes: usize,
     asks: u64,
     pending: BTreeMap<Ask, Pending>,
-    waiting: BTreeMap<(ConversationId, MessageId), Ref>,
+    waiting: Waiting,
     refused: VecDeque<(ConversationId, MessageId, Refusal)>,
     histories: VecDeque<client::History>,
-    known: BTreeMap<ConversationId, Known>,
-    uses: u64,
+    places: Places,
     catch_up: Option<CatchUp>,
     marking: Marking,
     focus: Option<Focus>,
-    typed_ms: u64,
+    watching: Watching,
+    typed_ms: Option<u64>,
     outbound: Outbound,
     draining: bool,
 }
@@ -212,26 +217,25 @@ impl Connection {
     /// A connection whose upgrade was just answered.
     #[must_use]
     pub fn new(config: Config, now_ms: u64) -> Self {
-        let l = config.limits;
         Self {
             phase: Phase::Greeting,
             identity: None,
             opened_ms: now_ms,
             heard_ms: now_ms,
-            sends: Rate::new(l.sends_burst, l.sends_per_min, now_ms),
-            requests: Rate::new(l.requests_burst, l.requests_per_min, now_ms),
+            meter: Meter::new(&config.limits, now_ms),
             early: VecDeque::new(),
+            early_bytes: 0,
             asks: 0,
             pending: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             refused: VecDeque::new(),
             histories: VecDeque::new(),
-            known: BTreeMap::new(),
-            uses: 0,
+            places: Places::default(),
             catch_up: None,
             marking: Marking::default(),
             focus: None,
-            typed_ms: 0,
+            watching: Watching::default(),
+            typed_ms: None,
             outbound: Outbound::default(),
             draining: false,
             config,
@@ -248,9 +252,29 @@ impl Connection {
     #[must_use]
     pub fn frame_bytes_max(&self) -> u64 {
         match self.phase {
-            Phase::Greeting => self.config.limits.hello_bytes,
-            _ => self.config.limits.client_frame_bytes,
+            Phase::Live => self.config.limits.client_frame_bytes,
+            _ => self.config.limits.hello_bytes,
         }
+    }
+
+    /// Whether a frame may come now. Between `hello` and `welcome` none need be read: what the peer
+    /// sends meanwhile waits on its side, and costs nothing here before its token was verified.
+    #[must_use]
+    pub fn takes_frames(&self) -> bool {
+        matches!(self.phase, Phase::Greeting | Phase::Live)
+    }
+
+    /// Takes from this meter from now on, which its device's other connections and HTTP take from
+    /// as well. Before `welcome`; without, it has one of its own.
+    pub fn share(&mut self, meter: Meter) {
+        self.meter = meter;
+    }
+
+    /// Receipts and typing that did not fit what may wait, ever. They are told again with the
+    /// next line, or fade.
+    #[must_use]
+    pub const fn dropped(&self) -> u64 {
+        self.outbound.dropped
     }
 
     /// Takes an input, and says what is to be done, in order.
@@ -258,21 +282,22 @@ impl Connection {
         if self.phase == Phase::Closed {
             return;
         }
+        self.outbound.at(now_ms);
         match input {
             Input::Frame(frame) => {
                 self.heard_ms = now_ms;
                 self.frame(*frame, now_ms, out);
             }
-            Input::Unreadable(error) => {
+            Input::Unreadable { r#ref, error } => {
                 self.heard_ms = now_ms;
-                self.unreadable(&error, out);
+                self.unreadable(r#ref, error, now_ms, out);
             }
             Input::Breach(code) => self.close(code, out),
             Input::Verified(result) => self.verified(result, out),
             Input::Registered => self.registered(now_ms, out),
             Input::Got { ask, have } => self.got(ask, have, now_ms, out),
             Input::Appended { ask, done } => self.appended(ask, done, out),
-            Input::Given(given) => self.given(given, out),
+            Input::Given(given) => self.given(given, now_ms, out),
             Input::Written { frames, bytes } => self.outbound.written(frames, bytes, now_ms),
             Input::Drain { after_ms } => {
                 self.draining = true;
@@ -310,11 +335,14 @@ impl Connection {
         if self.phase == Phase::Live {
             self.catch_up_on(out);
             self.next_history(out);
-            if let Some(at) = self.mark_on(now_ms, out) {
-                wake_ms = wake_ms.min(at);
-            }
-            if let Some(at) = self.receipts_on(now_ms, out) {
-                wake_ms = wake_ms.min(at);
+            let next = [
+                self.mark_on(now_ms, out),
+                self.focus_on_time(now_ms, out),
+                self.receipts_on(now_ms, out),
+                self.rights_on(now_ms, out),
+            ];
+            for at_ms in next.into_iter().flatten() {
+                wake_ms = wake_ms.min(at_ms);
             }
             self.flush(out);
         }
@@ -341,18 +369,33 @@ impl Connection {
         self.identity.as_ref().map_or(UserId::NIL, |i| i.user)
     }
 
-    fn unreadable(&mut self, error: &parlour_protocol::codec::Error, out: &mut Vec<Output>) {
-        if self.phase == Phase::Greeting {
-            return self.close(Code::HELLO_FIRST, out);
+    fn unreadable(
+        &mut self,
+        r#ref: Ref,
+        error: parlour_protocol::codec::Error,
+        now_ms: u64,
+        out: &mut Vec<Output>,
+    ) {
+        match self.phase {
+            Phase::Greeting => return self.close(Code::HELLO_FIRST, out),
+            Phase::Live => {}
+            Phase::Closed => return,
+            Phase::Verifying | Phase::Registering => {
+                let bytes = error.to_string().len();
+                return self.early(Early::Unreadable(r#ref, error), bytes, out);
+            }
+        }
+        if let Err(wait_ms) = self.meter.request(now_ms) {
+            let mut error = server::Error::new(r#ref, Code::RATE_LIMITED);
+            error.retry_ms = Some(wait_ms);
+            return self.send(&Server::Error(error), out);
         }
         let code = match error {
             parlour_protocol::codec::Error::UnknownType(_) => Code::UNKNOWN_FRAME,
             _ => Code::BAD_FRAME,
         };
-        self.send(
-            &Server::Error(server::Error::new(0, code).why(error.to_string())),
-            out,
-        );
+        let error = server::Error::new(r#ref, code).why(error.to_string());
+        self.send(&Server::Error(error), out);
     }
 
     fn verified(&mut self, result: Result<Identity, Code>, out: &mut Vec<Output>) {
@@ -387,8 +430,21 @@ impl Connection {
             features: Vec::new(),
         };
         self.send(&Server::Welcome(welcome), out);
-        for frame in core::mem::take(&mut self.early) {
-            self.frame(frame, now_ms, out);
+        for early in core::mem::take(&mut self.early) {
+            match early {
+                Early::Frame(frame) => self.frame(*frame, now_ms, out),
+                Early::Unreadable(r#ref, error) => self.unreadable(r#ref, error, now_ms, out),
+            }
+        }
+    }
+
+    /// Keeps what came before `welcome`, within bounds.
+    fn early(&mut self, early: Early, bytes: usize, out: &mut Vec<Output>) {
+        self.early_bytes += bytes;
+        self.early.push_back(early);
+        if self.early.len() > EARLY || self.early_bytes > EARLY_BYTES {
+            self.early.clear();
+            self.close(Code::PROTOCOL, out);
         }
     }
 
@@ -405,175 +461,8 @@ impl Connection {
             (Phase::Live, frame) => self.request(frame, now_ms, out),
             (Phase::Closed, _) => {}
             (_, frame) => {
-                if self.early.len() >= EARLY {
-                    self.close(Code::PROTOCOL, out);
-                } else {
-                    self.early.push_back(frame);
-                }
-            }
-        }
-    }
-
-    fn known(&mut self, conversation: ConversationId) -> &mut Known {
-        self.uses += 1;
-        if self.known.len() >= KNOWN && !self.known.contains_key(&conversation) {
-            let oldest = self
-                .known
-                .iter()
-                .min_by_key(|(_, k)| k.used)
-                .map(|(c, _)| *c);
-            if let Some(oldest) = oldest {
-                self.known.remove(&oldest);
-            }
-        }
-        let uses = self.uses;
-        let known = self.known.entry(conversation).or_default();
-        known.used = uses;
-        known
-    }
-
-    fn given(&mut self, given: Given, out: &mut Vec<Output>) {
-        if self.phase != Phase::Live && !planted(Mutant::TooEarly) {
-            return self.given_early(given, out);
-        }
-        match given {
-            Given::Event(prepared) => self.event(&prepared, out),
-            Given::Answer {
-                conversation,
-                id,
-                answer,
-            } => {
-                self.answer(conversation, id, answer, out);
-            }
-            Given::Raised { conversation, head } => self.raised(conversation, head),
-            Given::Behind { after_ms } => {
-                self.send(&Server::Behind(server::Behind { after_ms }), out);
-            }
-            Given::Marked {
-                user,
-                conversation,
-                mark,
-            } => {
-                self.marked(user, conversation, mark, out);
-            }
-            Given::Typing { user, conversation } => self.typing(user, conversation),
-            Given::Mail(mail) => {
-                match &mut self.catch_up {
-                    None => self.mail(mail, out),
-                    // It may lie before what was read already.
-                    Some(catch_up) => catch_up.more_mail = true,
-                }
-            }
-            Given::Presence(users) => self.outbound.presence(users),
-            Given::Revoked => self.close(Code::REVOKED, out),
-        }
-    }
-
-    /// Nothing goes out before `welcome`. What the catch-up behind it reads anyway is dropped; of
-    /// events the heads wait, for an inbox may not hold them yet.
-    fn given_early(&mut self, given: Given, out: &mut Vec<Output>) {
-        match given {
-            Given::Event(prepared) => {
-                let row = &prepared.event;
-                let head = Head {
-                    seq: row.seq,
-                    n: row.carried.n,
-                };
-                if self.identity.as_ref().is_some_and(Identity::reads) {
-                    self.raised(row.conversation, head);
-                }
-            }
-            Given::Raised { conversation, head } => self.raised(conversation, head),
-            Given::Revoked => self.close(Code::REVOKED, out),
-            // Sends are tried again, marks and mail are read, presence and typing pass.
-            Given::Answer { .. }
-            | Given::Behind { .. }
-            | Given::Marked { .. }
-            | Given::Typing { .. }
-            | Given::Mail(_)
-            | Given::Presence(_) => {}
-        }
-    }
-
-    fn event(&mut self, prepared: &Arc<Prepared>, out: &mut Vec<Output>) {
-        if prepared.event.carried.shape != Shape::Direct
-            && self
-                .focus
-                .as_ref()
-                .is_some_and(|f| f.conversation == prepared.event.conversation)
-            && self.is_out_by(prepared)
-        {
-            self.focus = None;
-            out.push(Output::Focus(None));
-        }
-        let row = &prepared.event;
-        let head = Head {
-            seq: row.seq,
-            n: row.carried.n,
-        };
-        let reads = self.identity.as_ref().is_some_and(Identity::reads);
-        let held_back = self.catch_up.is_some() || self.outbound.is_half_full(&self.config.limits);
-        let known = self.known(row.conversation);
-        if !reads || (row.seq <= known.given.seq && !planted(Mutant::GivenTwice)) {
-            return;
-        }
-        if held_back && planted(Mutant::OverflowSilent) {
-            known.told = known.told.max(head);
-            return;
-        }
-        if held_back {
-            // What it is behind in it learns by line or head, and fetches.
-            return self.raised(row.conversation, head);
-        }
-        known.given = head;
-        known.told = known.told.max(head);
-        self.outbound.forget_head(row.conversation, row.seq);
-        let bytes = prepared.bytes(self.config.codec);
-        self.send_bytes(bytes, out);
-    }
-
-    /// Whether an event ends one's own membership.
-    fn is_out_by(&self, prepared: &Prepared) -> bool {
-        let Server::Event(event) = prepared.frame() else {
-            return false;
-        };
-        let user = self.user();
-        event.class == Class::Membership
-            && ((event.kind == kind::LEAVE && event.sender == user)
-                || (event.kind == kind::REMOVE && event.named.iter().any(|n| n.user == user)))
-    }
-
-    fn raised(&mut self, conversation: ConversationId, head: Head) {
-        let known = self.known(conversation);
-        if head > known.told {
-            known.told = head;
-            self.outbound.head(conversation, head);
-        }
-    }
-
-    fn answer(
-        &mut self,
-        conversation: ConversationId,
-        id: MessageId,
-        answer: Answer,
-        out: &mut Vec<Output>,
-    ) {
-        let r#ref = self.waiting.remove(&(conversation, id)).unwrap_or(0);
-        match answer {
-            Answer::Placed { seq, n, time_ms } => {
-                let sent = server::Sent {
-                    r#ref,
-                    id,
-                    conversation,
-                    seq,
-                    n,
-                    time_ms,
-                };
-                self.send(&Server::Sent(sent), out);
-            }
-            Answer::Refused { code } => {
-                let error = server::Error::new(r#ref, code).of(conversation, id);
-                self.send(&Server::Error(error), out);
+                let bytes = self.config.codec.size(&frame);
+                self.early(Early::Frame(Box::new(frame)), bytes, out);
             }
         }
     }

@@ -3,9 +3,10 @@
 //! Promises: a page covers consecutive places and never skips one in silence; every change up to
 //! its `as_of` is in the fold; what was erased shows no body, whatever else lies there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use parlour_protocol::body::Body;
+use parlour_protocol::codec::Codec;
 use parlour_protocol::frame::{client, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, HistoryRule};
@@ -207,12 +208,14 @@ pub fn asked(h: &client::History) -> Asked {
     }
 }
 
-/// A page of at most about `bytes`, from what was got.
+/// A page of events that come to at most `bytes` in this codec, from what was got; of one event, if
+/// that alone has more.
 #[must_use]
 pub fn stretch(
     conversation: ConversationId,
     asked: Asked,
     history: &History,
+    codec: Codec,
     bytes: usize,
 ) -> server::Stretch {
     let reader = history.reader();
@@ -221,7 +224,7 @@ pub fn stretch(
     let end = reader.newest(history.as_of.seq);
     let mut events = folded(history, end);
     events.retain(|e| e.seq <= end);
-    let cut = cut(&mut events, history, asked.newest && !asked.changes, bytes);
+    let cut = cut(&mut events, codec, asked.newest && !asked.changes, bytes);
     if asked.changes {
         let to = events.last().map_or(asked.after, |e| e.seq);
         events.retain(|e| reader.may(e.seq));
@@ -284,38 +287,28 @@ pub fn stretch(
     }
 }
 
-/// Cuts events to about `bytes`, at the low end or at the high one. One always stays.
-fn cut(events: &mut Vec<server::Event>, history: &History, low: bool, bytes: usize) -> bool {
-    let mut sizes: BTreeMap<Seq, usize> = BTreeMap::new();
-    for row in &history.events {
-        *sizes.entry(row.seq).or_default() += size(row.header.len() + row.payload.len());
-    }
-    for change in &history.changes {
-        *sizes.entry(change.target).or_default() += size(change.payload.len()) / 2;
-    }
+/// Cuts events to `bytes` as the codec writes them, at the low end or at the high one. One always
+/// stays.
+fn cut(events: &mut Vec<server::Event>, codec: Codec, low: bool, bytes: usize) -> bool {
+    let whole = events.len();
     let mut left = bytes;
-    let mut keep = BTreeSet::new();
-    let order: Vec<Seq> = events.iter().map(|e| e.seq).collect();
-    let mut each: Box<dyn Iterator<Item = &Seq>> = if low {
-        Box::new(order.iter().rev())
-    } else {
-        Box::new(order.iter())
-    };
-    for seq in each.by_ref() {
-        let size = sizes.get(seq).copied().unwrap_or(0);
-        if size > left && !keep.is_empty() {
-            break;
-        }
+    let mut fits = |event: &server::Event| {
+        // And what stands between it and the next.
+        let size = codec.size(event) + 1;
+        let fits = size <= left;
         left = left.saturating_sub(size);
-        keep.insert(*seq);
+        fits
+    };
+    let kept = if low {
+        events.iter().rev().take_while(|e| fits(e)).count()
+    } else {
+        events.iter().take_while(|e| fits(e)).count()
+    };
+    let kept = kept.max(1).min(whole);
+    if low {
+        events.drain(..whole - kept);
+    } else {
+        events.truncate(kept);
     }
-    drop(each);
-    let before = events.len();
-    events.retain(|e| keep.contains(&e.seq));
-    events.len() < before
-}
-
-/// What stored bytes come to in the larger codec, generously: base64, field names, ids as text.
-fn size(stored: usize) -> usize {
-    stored.saturating_mul(3) / 2 + 700
+    kept < whole
 }

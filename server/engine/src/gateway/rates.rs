@@ -1,4 +1,12 @@
-//! Token buckets over a clock that is given.
+//! Token buckets over a clock that is given, and what one device may do by them.
+//!
+//! A [`Meter`] is one device's, whichever way it speaks: all its connections and HTTP take from
+//! the same. Whoever keeps meters by device bounds how many; a device that was forgotten begins
+//! with a full allowance.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use parlour_protocol::limits::Limits;
 
 /// So many at once, and so many a minute. Over it: wait.
 #[derive(Clone, Debug)]
@@ -46,6 +54,48 @@ impl Rate {
     }
 }
 
+/// What one device may do. A clone is the same meter.
+#[derive(Clone, Debug)]
+pub struct Meter(Arc<Mutex<Buckets>>);
+
+#[derive(Debug)]
+struct Buckets {
+    sends: Rate,
+    requests: Rate,
+}
+
+impl Meter {
+    /// A full one.
+    #[must_use]
+    pub fn new(limits: &Limits, now_ms: u64) -> Self {
+        Self(Arc::new(Mutex::new(Buckets {
+            sends: Rate::new(limits.sends_burst, limits.sends_per_min, now_ms),
+            requests: Rate::new(limits.requests_burst, limits.requests_per_min, now_ms),
+        })))
+    }
+
+    /// Takes one send.
+    ///
+    /// # Errors
+    /// There is none left; milliseconds until there is.
+    pub fn send(&self, now_ms: u64) -> Result<(), u64> {
+        self.with(|buckets| buckets.sends.take(now_ms))
+    }
+
+    /// Takes one request that is no send.
+    ///
+    /// # Errors
+    /// There is none left; milliseconds until there is.
+    pub fn request(&self, now_ms: u64) -> Result<(), u64> {
+        self.with(|buckets| buckets.requests.take(now_ms))
+    }
+
+    fn with<T>(&self, take: impl FnOnce(&mut Buckets) -> T) -> T {
+        // A bucket is whole whatever happened to whoever held it.
+        take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +113,20 @@ mod tests {
             Err(1_000),
             "a clock that goes back gives nothing"
         );
+    }
+
+    #[test]
+    fn whoever_speaks_for_a_device_takes_from_one_meter() {
+        let limits = Limits {
+            sends_burst: 2,
+            sends_per_min: 60,
+            ..Limits::default()
+        };
+        let one = Meter::new(&limits, 0);
+        let other = one.clone();
+        assert_eq!(one.send(0), Ok(()));
+        assert_eq!(other.send(0), Ok(()));
+        assert_eq!(one.send(0), Err(1_000));
+        assert_eq!(other.request(0), Ok(()), "requests are counted apart");
     }
 }

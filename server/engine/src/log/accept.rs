@@ -43,6 +43,18 @@ pub fn setting_key(kind: &str, key: Option<&str>) -> String {
 /// # Errors
 /// The code of its final refusal.
 pub fn accept(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Code> {
+    decide(h, position, c).map_err(|code| {
+        // One who never was in it gets the same answer whether it is there or not, and whatever
+        // they asked for. Who makes a conversation learns that its id is taken.
+        let outside = h.create.is_none() && c.member(h.sender).is_none();
+        match h.stranger {
+            Some(true) if outside => Code::NOT_FOUND,
+            _ => code,
+        }
+    })
+}
+
+fn decide(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Code> {
     let seq = if planted(Mutant::SeqFromClock) {
         Seq(h.time_ms)
     } else {

@@ -73,7 +73,7 @@ pub enum Remedy {
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const ANEW: &str = "If the log is really lost, stop every node and begin a new \
-            generation with `parlour log new-generation`; what was acknowledged lies in the store.";
+            generation of it, under a higher number; what was acknowledged lies in the store.";
         match self {
             Self::Truncated { done, end } => write!(
                 f,

@@ -2,129 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use parlour_protocol::id::{ConversationId, DeviceId, UserId};
+use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::position::Position;
 use parlour_protocol::record::Header;
 use parlour_protocol::seq::Seq;
 
 use crate::log::sequencer::Audience;
+use crate::push::step::{Config, Input, Output, UserFacts};
+use crate::push::woken::Woken;
 use crate::router::Placed;
-
-/// How wakes are decided.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// How long after an event. Later than a lease can outlive its node, so that a session that
-    /// is only believed to be there has been found out.
-    pub wake_after_ms: u64,
-    /// Events that wait, at most; past it the router is held back ([`Decider::is_full`]).
-    pub waiting_max: usize,
-    /// Questions that wait for their answer, at most.
-    pub open_max: usize,
-    /// The cursor is made durable at most once in this while.
-    pub advance_ms: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            wake_after_ms: 20_000,
-            waiting_max: 50_000,
-            open_max: 64,
-            advance_ms: 1_000,
-        }
-    }
-}
-
-/// A device as the decision needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceFacts {
-    /// The device.
-    pub device: DeviceId,
-    /// When something last came from it on any node; none: not known, or never.
-    pub heard_ms: Option<u64>,
-}
-
-/// A user as the decision needs them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserFacts {
-    /// The user.
-    pub user: UserId,
-    /// Their devices.
-    pub devices: Vec<DeviceFacts>,
-    /// How far they have read the conversation.
-    pub read: Seq,
-    /// Whether they muted it: then only a mention wakes.
-    pub muted: bool,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// Durable events, in order, and up to where they are all.
-    Placed {
-        /// The events.
-        events: Vec<Placed>,
-        /// The last position that they come from.
-        up_to: Position,
-    },
-    /// What was asked for.
-    Facts {
-        /// Of [`Output::Ask`].
-        ask: u64,
-        /// The users.
-        users: Vec<UserFacts>,
-    },
-    /// It could not be had; it is asked for again.
-    Failed {
-        /// Of [`Output::Ask`].
-        ask: u64,
-    },
-    /// The cursor is durable, or could not be made so.
-    Advanced {
-        /// Whether it is.
-        ok: bool,
-    },
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Find out about users.
-    Ask {
-        /// Carried back.
-        ask: u64,
-        /// Where.
-        conversation: ConversationId,
-        /// Whom.
-        users: Vec<UserId>,
-    },
-    /// Wake a device. The collapse id is the conversation: of several wakes one is shown.
-    Wake {
-        /// Whose.
-        user: UserId,
-        /// Which.
-        device: DeviceId,
-        /// Where something came.
-        conversation: ConversationId,
-        /// Its place.
-        seq: Seq,
-        /// Whether the user is mentioned.
-        mention: bool,
-    },
-    /// Make the cursor durable.
-    Advance {
-        /// The last position decided.
-        position: Position,
-    },
-    /// Give [`Input::Tick`] then.
-    WakeAt {
-        /// Milliseconds, as `now_ms`.
-        at_ms: u64,
-    },
-}
 
 #[derive(Debug)]
 struct Waiting {
@@ -145,10 +32,20 @@ enum State {
 #[derive(Debug)]
 struct Event {
     conversation: ConversationId,
+    channel: bool,
+    sender: UserId,
     seq: Seq,
+    /// Users who are not decided yet.
     users: Vec<UserId>,
     mentioned: Vec<UserId>,
     everyone: bool,
+}
+
+/// A question that is under way, and what was read meanwhile: the answer may not know of it.
+#[derive(Debug)]
+struct Open {
+    conversation: ConversationId,
+    read: BTreeMap<UserId, Seq>,
 }
 
 /// Decides wakes for one partition. Give it [`Input`]s, do its [`Output`]s.
@@ -157,7 +54,8 @@ pub struct Decider {
     config: Config,
     waiting: VecDeque<Waiting>,
     asks: u64,
-    open: BTreeMap<u64, u64>,
+    open: BTreeMap<u64, Open>,
+    woken: Woken,
     again_ms: Option<u64>,
     decided: Option<Position>,
     durable: Option<Position>,
@@ -174,6 +72,7 @@ impl Decider {
             waiting: VecDeque::new(),
             asks: 0,
             open: BTreeMap::new(),
+            woken: Woken::default(),
             again_ms: None,
             decided: None,
             durable: None,
@@ -186,6 +85,12 @@ impl Decider {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= self.config.waiting_max
+    }
+
+    /// Positions that wait to be decided.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Takes an input, and says what is to be done, in order.
@@ -216,10 +121,12 @@ impl Decider {
                     state,
                 });
             }
-            Input::Facts { ask, users } => {
-                self.open.remove(&ask);
-                self.decide(ask, &users, out);
-            }
+            Input::Facts { ask, users } => self.decide(ask, users, now_ms, out),
+            Input::Read {
+                user,
+                conversation,
+                seq,
+            } => self.read(user, conversation, seq, out),
             Input::Failed { ask } => {
                 self.open.remove(&ask);
                 for w in &mut self.waiting {
@@ -227,7 +134,7 @@ impl Decider {
                         w.state = State::Waits;
                     }
                 }
-                self.again_ms = Some(now_ms.saturating_add(500));
+                self.again_ms = Some(now_ms.saturating_add(self.config.again_ms));
             }
             Input::Advanced { ok } => {
                 self.advancing = false;
@@ -240,7 +147,10 @@ impl Decider {
         self.go_on(now_ms, out);
     }
 
-    fn decide(&mut self, ask: u64, users: &[UserFacts], out: &mut Vec<Output>) {
+    fn decide(&mut self, ask: u64, users: Vec<UserFacts>, now_ms: u64, out: &mut Vec<Output>) {
+        let Some(open) = self.open.remove(&ask) else {
+            return;
+        };
         let Some(w) = self
             .waiting
             .iter_mut()
@@ -249,10 +159,21 @@ impl Decider {
             return;
         };
         w.state = State::Done;
-        let Some(event) = &w.event else { return };
+        let Some(event) = &mut w.event else { return };
         for facts in users {
+            let known = event.users.len();
+            event.users.retain(|user| *user != facts.user);
+            if event.users.len() == known {
+                // Not asked for, or answered twice.
+                continue;
+            }
             let mention = event.everyone || event.mentioned.contains(&facts.user);
-            if facts.read >= event.seq || (facts.muted && !mention) {
+            let read = open.read.get(&facts.user).copied().unwrap_or(Seq::ZERO);
+            if facts.read.max(read) >= event.seq
+                || (facts.muted && !mention)
+                || !facts.member
+                || facts.blocked
+            {
                 continue;
             }
             for device in &facts.devices {
@@ -260,6 +181,9 @@ impl Decider {
                 if device.heard_ms.is_some_and(|at| at > w.came_ms) {
                     continue;
                 }
+                let key = (facts.user, event.conversation);
+                self.woken
+                    .add(key, device.device, event.seq, self.config.woken_max);
                 out.push(Output::Wake {
                     user: facts.user,
                     device: device.device,
@@ -268,6 +192,34 @@ impl Decider {
                     mention,
                 });
             }
+        }
+        if !event.users.is_empty() {
+            // Of these nothing is known: they are passed over by nobody.
+            w.state = State::Waits;
+            self.again_ms = Some(now_ms.saturating_add(self.config.again_ms));
+        }
+    }
+
+    fn read(
+        &mut self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+        out: &mut Vec<Output>,
+    ) {
+        for open in self.open.values_mut() {
+            if open.conversation == conversation {
+                let read = open.read.entry(user).or_default();
+                *read = (*read).max(seq);
+            }
+        }
+        for device in self.woken.read((user, conversation), seq) {
+            out.push(Output::Clear {
+                user,
+                device,
+                conversation,
+                seq,
+            });
         }
     }
 
@@ -290,11 +242,17 @@ impl Decider {
             }
             if let Some(event) = &w.event {
                 self.asks += 1;
-                self.open.insert(self.asks, now_ms);
+                let open = Open {
+                    conversation: event.conversation,
+                    read: BTreeMap::new(),
+                };
+                self.open.insert(self.asks, open);
                 w.state = State::Asked(self.asks);
                 out.push(Output::Ask {
                     ask: self.asks,
                     conversation: event.conversation,
+                    channel: event.channel,
+                    sender: event.sender,
                     users: event.users.clone(),
                 });
             }
@@ -344,6 +302,8 @@ fn wakes(placed: &Placed) -> Option<Event> {
     }
     Some(Event {
         conversation: placed.event.conversation,
+        channel: matches!(placed.audience, Audience::Channel),
+        sender: h.sender,
         seq: placed.event.seq,
         users,
         everyone: h.mentions.everyone && placed.event.carried.shape != Shape::Channel,

@@ -144,7 +144,7 @@ impl Channels {
         if event.seq <= c.seen {
             // Told again by a successor or a zombie, or behind a raise: judged as before, by the
             // memberships that hold.
-            let mut users = c.readers(event.seq);
+            let mut users = c.members_at(event.seq);
             if event.carried.quiet {
                 users.retain(|user| named.contains(user));
             }
@@ -167,7 +167,7 @@ impl Channels {
         {
             c.membership(h, event, &local);
         }
-        let mut users = c.readers(event.seq);
+        let mut users = c.members_at(event.seq);
         if event.carried.quiet {
             users.retain(|user| named.contains(user));
         }
@@ -187,6 +187,18 @@ impl Channel {
             .iter()
             .filter(|(user, intervals)| {
                 !self.unsure.contains(user) && may_read(intervals, self.history, seq)
+            })
+            .map(|(user, _)| *user)
+            .collect()
+    }
+
+    /// Local users who are in it at this place: who is given an event live. Whoever came later may
+    /// read it where the rule lets them, and asks for it.
+    fn members_at(&self, seq: Seq) -> Vec<UserId> {
+        self.members
+            .iter()
+            .filter(|(user, intervals)| {
+                !self.unsure.contains(user) && intervals.iter().any(|i| i.reads(seq))
             })
             .map(|(user, _)| *user)
             .collect()

@@ -336,7 +336,6 @@ impl Node {
             });
             self.left(older, out);
         }
-        let first = !self.by_user.contains_key(&user);
         self.sessions.insert(
             session,
             Session {
@@ -357,9 +356,6 @@ impl Node {
         self.by_user.entry(user).or_default().insert(session);
         self.by_device.entry(device).or_default().insert(session);
         self.register(session, out);
-        if first {
-            self.read_channels(user, out);
-        }
     }
 
     fn registered(
@@ -371,7 +367,7 @@ impl Node {
         out: &mut Vec<Output>,
     ) {
         let asked = self.registering.remove(&session);
-        let Some(s) = self.sessions.get_mut(&session) else {
+        let Some(s) = self.sessions.get(&session) else {
             // It went meanwhile; what was registered late is taken away again.
             out.extend(asked.map(Output::Unregister));
             return;
@@ -387,12 +383,22 @@ impl Node {
             };
             return;
         }
-        let first = !core::mem::replace(&mut s.registered, true);
-        if s.ready && !(first && planted(Mutant::ReadyUnregistered)) {
+        let (user, first, again) = (s.user, !s.registered, s.ready);
+        let others = self.by_user.get(&user).into_iter().flatten();
+        let found = others
+            .filter(|other| **other != session)
+            .any(|other| self.sessions.get(other).is_some_and(|o| o.registered));
+        if let Some(s) = self.sessions.get_mut(&session) {
+            s.registered = true;
+        }
+        if again && !(first && planted(Mutant::ReadyUnregistered)) {
             // Only now is it found again: what was told meanwhile passed it by, and so did the
             // word that its user came into a channel.
-            let user = s.user;
             self.behind(session, random, out);
+            self.read_channels(user, out);
+        } else if !found {
+            // Only now is its user found here: that word passed by whatever was read until now.
+            self.known.remove(&user);
             self.read_channels(user, out);
         }
         self.ready(session, out);

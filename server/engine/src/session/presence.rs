@@ -1,17 +1,36 @@
 //! Who is told of whom (decision 24): by interest, batched, within a stated budget.
 //!
-//! The budget is so many states told per second and node. Over it, in this order: batches come
-//! every 5 s instead of every second; of several states of a user only the last is told (it always
-//! is); what is still over waits for the next batch. Nothing is queued twice, so what waits is
-//! bounded by what is watched.
+//! The budget is so many states told per second and node, and all of it is used while more waits. Of
+//! several states of a user only the last is told. What is over waits for the next batch, which
+//! begins with the session, and of that session with the user, at whom the last one ended: everyone
+//! has their turn. Nothing is queued twice, so what waits is bounded by what is watched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use parlour_protocol::frame::server::{State, UserPresence};
 use parlour_protocol::id::{SessionId, UserId};
 
-/// How much longer batches are apart when the budget is used up.
-const SLOWER: u64 = 5;
+/// What waits to be told to one session.
+#[derive(Debug, Default)]
+struct Waiting {
+    users: BTreeSet<UserId>,
+    /// The user told last: those behind come next.
+    last: Option<UserId>,
+}
+
+impl Waiting {
+    fn next(&mut self) -> Option<UserId> {
+        let behind = self.last.and_then(|last| {
+            let range = (Bound::Excluded(last), Bound::Unbounded);
+            self.users.range(range).next().copied()
+        });
+        let user = behind.or_else(|| self.users.first().copied())?;
+        self.users.remove(&user);
+        self.last = Some(user);
+        Some(user)
+    }
+}
 
 /// Who watches whom, and what they are to be told.
 #[derive(Debug, Default)]
@@ -19,7 +38,9 @@ pub struct Watchers {
     watched: BTreeMap<SessionId, BTreeSet<UserId>>,
     watchers: BTreeMap<UserId, BTreeSet<SessionId>>,
     states: BTreeMap<UserId, UserPresence>,
-    waiting: BTreeMap<SessionId, BTreeSet<UserId>>,
+    waiting: BTreeMap<SessionId, Waiting>,
+    /// Whose turn it is.
+    turn: Option<SessionId>,
     next_ms: u64,
     /// States that did not fit a batch's budget, ever.
     pub delayed: u64,
@@ -35,7 +56,7 @@ impl Watchers {
         self.watched
             .insert(session, users.iter().copied().collect());
         // What is not known is told as unknown only once it was asked for and did not come.
-        self.waiting.insert(session, BTreeSet::new());
+        self.waiting.insert(session, Waiting::default());
     }
 
     /// A session is gone.
@@ -88,7 +109,7 @@ impl Watchers {
         for session in sessions {
             let told = self.waiting.entry(*session).or_default();
             if changed {
-                told.insert(user);
+                told.users.insert(user);
             }
         }
     }
@@ -97,7 +118,7 @@ impl Watchers {
     pub fn snapshot(&mut self, session: SessionId) -> Vec<UserPresence> {
         let users = self.watched.get(&session).cloned().unwrap_or_default();
         if let Some(waiting) = self.waiting.get_mut(&session) {
-            waiting.clear();
+            waiting.users.clear();
         }
         users
             .iter()
@@ -112,35 +133,104 @@ impl Watchers {
         batch_ms: u64,
         budget_per_s: u64,
     ) -> (Vec<(SessionId, Vec<UserPresence>)>, Option<u64>) {
-        let waits = self.waiting.values().any(|w| !w.is_empty());
-        if !waits {
+        if self.waiting.values().all(|w| w.users.is_empty()) {
             return (Vec::new(), None);
         }
         if now_ms < self.next_ms {
             return (Vec::new(), Some(self.next_ms));
         }
-        let mut left = budget_per_s.saturating_mul(batch_ms) / 1_000;
+        let mut left = (budget_per_s.saturating_mul(batch_ms) / 1_000).max(1);
         let mut batches = Vec::new();
-        for (session, users) in &mut self.waiting {
+        let from = self.turn.map_or(Bound::Unbounded, Bound::Included);
+        let to = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+        let behind = self.waiting.range((from, Bound::Unbounded));
+        let mut order: Vec<SessionId> = behind.map(|(session, _)| *session).collect();
+        if self.turn.is_some() {
+            let before = self.waiting.range((Bound::Unbounded, to));
+            order.extend(before.map(|(session, _)| *session));
+        }
+        self.turn = None;
+        for session in order {
+            let Some(waiting) = self.waiting.get_mut(&session) else {
+                continue;
+            };
             let mut batch = Vec::new();
             while left > 0
-                && let Some(user) = users.pop_first()
+                && let Some(user) = waiting.next()
             {
                 left -= 1;
                 batch.extend(self.states.get(&user).cloned());
             }
             if !batch.is_empty() {
-                batches.push((*session, batch));
+                batches.push((session, batch));
+            }
+            if left == 0 && !waiting.users.is_empty() {
+                self.turn.get_or_insert(session);
             }
         }
-        let still = self.waiting.values().map(|w| w.len() as u64).sum::<u64>();
+        let still = self
+            .waiting
+            .values()
+            .map(|w| w.users.len() as u64)
+            .sum::<u64>();
         self.delayed += still;
-        let pause_ms = if still > 0 {
-            batch_ms.saturating_mul(SLOWER)
-        } else {
-            batch_ms
-        };
-        self.next_ms = now_ms.saturating_add(pause_ms);
+        self.next_ms = now_ms.saturating_add(batch_ms);
         (batches, (still > 0).then_some(self.next_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(n: u8) -> UserId {
+        UserId::from_bytes([n; 16])
+    }
+
+    fn session(n: u8) -> SessionId {
+        SessionId::from_bytes([n; 16])
+    }
+
+    /// How often each session and each user was told in a minute over budget, and in all.
+    fn minute(budget_per_s: u64) -> (BTreeMap<SessionId, usize>, BTreeMap<UserId, usize>, usize) {
+        let mut w = Watchers::default();
+        let users: Vec<UserId> = (0..100).map(user).collect();
+        for n in 1..=3 {
+            w.watch(session(n), &users);
+        }
+        let (mut by_session, mut by_user, mut all) = (BTreeMap::new(), BTreeMap::new(), 0);
+        for second in 0..60 {
+            for user in &users {
+                w.state(*user, second % 2 == 0, None);
+            }
+            let (batches, next) = w.due(second * 1_000, 1_000, budget_per_s);
+            assert_eq!(next.is_some(), budget_per_s < 300);
+            for (session, told) in batches {
+                all += told.len();
+                *by_session.entry(session).or_default() += told.len();
+                for one in told {
+                    *by_user.entry(one.user).or_default() += 1;
+                }
+            }
+        }
+        (by_session, by_user, all)
+    }
+
+    #[test]
+    fn over_budget_all_of_it_is_used_and_everyone_has_their_turn() {
+        let (by_session, by_user, all) = minute(130);
+        assert_eq!(all, 60 * 130);
+        let told = by_session.values().copied();
+        assert_eq!(by_session.len(), 3);
+        assert!(told.clone().max() <= told.min().map(|least| least + 100));
+        let told = by_user.values().copied();
+        assert_eq!(by_user.len(), 100);
+        assert!(told.clone().max() <= told.min().map(|least| least + 30));
+    }
+
+    #[test]
+    fn within_budget_everyone_is_told_at_once() {
+        let (_, _, all) = minute(300);
+        assert_eq!(all, 60 * 300);
     }
 }

@@ -6,11 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use parlour_protocol::id::DeviceId;
 
-use crate::wake::{Wake, WakePort, Woken};
+use crate::wake::{Clear, Wake, WakePort, Woken};
 
 #[derive(Debug, Default)]
 struct State {
     asked: Vec<Wake>,
+    cleared: Vec<Clear>,
     answers: BTreeMap<DeviceId, Woken>,
 }
 
@@ -25,6 +26,12 @@ impl Memory {
     #[must_use]
     pub fn asked(&self) -> Vec<Wake> {
         self.state().asked.clone()
+    }
+
+    /// Everything that was cleared so far.
+    #[must_use]
+    pub fn cleared(&self) -> Vec<Clear> {
+        self.state().cleared.clone()
     }
 
     /// What a device's wakes are answered from now on; otherwise [`Woken::Done`].
@@ -44,5 +51,9 @@ impl WakePort for Memory {
         state.asked.push(wake);
         let answer = state.answers.get(&wake.device).copied();
         answer.unwrap_or(Woken::Done)
+    }
+
+    async fn clear(&self, clear: Clear) {
+        self.state().cleared.push(clear);
     }
 }

@@ -17,6 +17,7 @@ use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::Client;
 use parlour_protocol::id::{ConversationId, MessageId, SessionId};
+use parlour_protocol::node::Signal;
 use parlour_protocol::record::{Header, RULES, Record};
 
 use super::ask;
@@ -27,6 +28,7 @@ use crate::alarm::Alarm;
 use crate::bounds::Place;
 use crate::log::append;
 use crate::node::Node;
+use crate::push::Read;
 use crate::session::Command;
 use crate::{clock, telemetry};
 
@@ -119,7 +121,10 @@ impl Task {
                         }
                         match Client::decode(self.codec, &payload) {
                         Ok(frame) => Input::Frame(Box::new(frame)),
-                        Err(error) => Input::Unreadable(error),
+                        Err(error) => Input::Unreadable {
+                            r#ref: self.codec.reference(&payload).unwrap_or(0),
+                            error,
+                        },
                         }
                     }
                     Turn::Alive => continue,
@@ -167,6 +172,7 @@ impl Task {
             self.most = most;
             self.wire.set_most(most);
         }
+        self.wire.set_reading(self.machine.takes_frames());
     }
 
     async fn execute(&mut self, output: Output) {
@@ -193,6 +199,7 @@ impl Task {
                 // It has said who it is.
                 self.place.leave();
                 self.heard = Some(self.node.heard.of(device));
+                self.machine.share(self.node.meters.of(device));
                 if let Some(mailbox) = self.mailbox.take() {
                     self.joined = true;
                     metrics::gauge!(telemetry::SESSIONS_OPEN).increment(1.0);
@@ -230,6 +237,19 @@ impl Task {
                 self.next_append();
             }
             Output::Tell(signal) => {
+                if let Signal::Marked {
+                    user,
+                    conversation,
+                    mark,
+                    ..
+                } = &signal
+                {
+                    self.node.reads.tell(Read {
+                        user: *user,
+                        conversation: *conversation,
+                        seq: mark.read.seq,
+                    });
+                }
                 let node = self.node.clone();
                 // Best effort, and none of the connection's business how it goes.
                 let ports = node.ports.clone();
@@ -291,6 +311,7 @@ impl Task {
     async fn end(mut self, code: Option<Code>) {
         let mut out = Vec::new();
         self.machine.handle(clock::now_ms(), Input::Gone, &mut out);
+        metrics::counter!(telemetry::MERGED_DROPPED).increment(self.machine.dropped());
         if self.joined {
             metrics::gauge!(telemetry::SESSIONS_OPEN).decrement(1.0);
             let label = code.map_or_else(|| "gone".to_owned(), |c| c.0.to_string());

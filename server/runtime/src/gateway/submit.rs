@@ -89,8 +89,9 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
         device: device.device,
         scopes: device.scopes.clone(),
     };
-    node.sends
-        .take(device.device)
+    node.meters
+        .of(device.device)
+        .send(clock::now_ms())
         .map_err(|ms| Failure::new(Code::RATE_LIMITED).retry(ms))?;
     let user = identity.user;
     let submission = Submission::send(send, user, &node.config.limits);

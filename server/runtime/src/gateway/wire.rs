@@ -57,6 +57,8 @@ pub(crate) struct Wire {
     batch: (u64, u64),
     /// Whether the library wants to close in its own words.
     breached: bool,
+    /// Whether anything is read. What is not waits at the peer, once the kernel's buffers are full.
+    reading: bool,
 }
 
 impl Wire {
@@ -74,7 +76,13 @@ impl Wire {
             waiting: VecDeque::new(),
             batch: (0, 0),
             breached: false,
+            reading: true,
         }
+    }
+
+    /// Whether anything is read from now on.
+    pub(crate) fn set_reading(&mut self, reading: bool) {
+        self.reading = reading;
     }
 
     /// Frames may have so many bytes from now on.
@@ -100,6 +108,9 @@ impl Wire {
             }
             Poll::Ready(None) => return Poll::Ready(Turn::Gone),
             Poll::Pending => {}
+        }
+        if !self.reading {
+            return Poll::Pending;
         }
         let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
             None => return Poll::Ready(Turn::Gone),

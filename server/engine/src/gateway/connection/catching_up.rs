@@ -158,9 +158,9 @@ impl Connection {
         );
     }
 
-    fn told(&mut self, conversation: parlour_protocol::ConversationId, head: Head) {
-        let known = self.known(conversation);
-        known.told = known.told.max(head);
+    /// A line told this place.
+    pub(super) fn told(&mut self, conversation: parlour_protocol::ConversationId, head: Head) {
+        self.places.tell(conversation, head);
         self.outbound.forget_head(conversation, head.seq);
     }
 }

@@ -7,13 +7,17 @@ use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::limits::Limits;
-use parlour_protocol::seq::{Head, Seq};
+use parlour_protocol::seq::{Head, Mark, Seq};
 
 use super::{Connection, Output};
 
 /// Users who type that wait to be told, over all conversations. Beyond it they are dropped: it
 /// fades by itself.
 const TYPING: usize = 64;
+/// Conversations that receipts wait of. Beyond it those of others are dropped: a receipt is told
+/// again with the conversation's line, upon `sync` and `focus`, and one's own mark when it is
+/// stated again.
+const RECEIPTS: usize = 1_024;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
@@ -23,6 +27,18 @@ pub(super) struct Outbound {
     heads: BTreeMap<ConversationId, Head>,
     presence: BTreeMap<UserId, server::UserPresence>,
     typing: BTreeMap<ConversationId, Vec<UserId>>,
+    receipts: BTreeMap<ConversationId, Receipt>,
+    behind: Option<u64>,
+    /// Receipts and typing that were dropped, ever.
+    pub(super) dropped: u64,
+}
+
+/// The newest marks of a conversation that wait.
+#[derive(Debug, Default)]
+struct Receipt {
+    own: Option<Mark>,
+    /// Of a direct conversation: so one at most.
+    members: BTreeMap<UserId, Mark>,
 }
 
 impl Outbound {
@@ -32,11 +48,15 @@ impl Outbound {
         self.since_ms = now_ms;
     }
 
-    /// Whether the socket took nothing for so long, though something waits.
-    pub(super) fn stuck(&mut self, now_ms: u64, for_ms: u64) -> bool {
+    /// It is so late now: a socket that has nothing to take is not stuck.
+    pub(super) fn at(&mut self, now_ms: u64) {
         if self.frames == 0 {
             self.since_ms = now_ms;
         }
+    }
+
+    /// Whether the socket took nothing for so long, though something waits.
+    pub(super) fn stuck(&self, now_ms: u64, for_ms: u64) -> bool {
         now_ms >= self.since_ms.saturating_add(for_ms)
     }
 
@@ -73,12 +93,45 @@ impl Outbound {
     }
 
     pub(super) fn typing(&mut self, user: UserId, conversation: ConversationId) {
-        if self.typing.values().map(Vec::len).sum::<usize>() < TYPING {
-            let users = self.typing.entry(conversation).or_default();
-            if !users.contains(&user) {
-                users.push(user);
-            }
+        if self.typing.values().map(Vec::len).sum::<usize>() >= TYPING {
+            self.dropped += 1;
+            return;
         }
+        let users = self.typing.entry(conversation).or_default();
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+
+    /// Others are watched now: what waits of those before is of no interest.
+    pub(super) fn forget_presence(&mut self) {
+        self.presence.clear();
+    }
+
+    pub(super) fn own_receipt(&mut self, conversation: ConversationId, mark: Mark) {
+        if let Some(receipt) = self.receipt_of(conversation) {
+            receipt.own = Some(receipt.own.map_or(mark, |own| own.join(mark)));
+        }
+    }
+
+    pub(super) fn receipt(&mut self, conversation: ConversationId, of: UserId, mark: Mark) {
+        if let Some(receipt) = self.receipt_of(conversation) {
+            let known = receipt.members.entry(of).or_default();
+            *known = known.join(mark);
+        }
+    }
+
+    fn receipt_of(&mut self, conversation: ConversationId) -> Option<&mut Receipt> {
+        if self.receipts.len() >= RECEIPTS && !self.receipts.contains_key(&conversation) {
+            self.dropped += 1;
+            return None;
+        }
+        Some(self.receipts.entry(conversation).or_default())
+    }
+
+    /// One word is enough, and the soonest counts.
+    pub(super) fn behind(&mut self, after_ms: u64) {
+        self.behind = Some(self.behind.map_or(after_ms, |waits| waits.min(after_ms)));
     }
 }
 
@@ -100,6 +153,11 @@ impl Connection {
     /// Sends what waits merged, while the queue is not half full.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
         let limits = self.config.limits;
+        if !self.outbound.is_half_full(&limits)
+            && let Some(after_ms) = self.outbound.behind.take()
+        {
+            self.send(&Server::Behind(server::Behind { after_ms }), out);
+        }
         // Heads wait for the lines of a catch-up: those may say the same.
         while self.catch_up.is_none()
             && !self.outbound.heads.is_empty()
@@ -113,6 +171,22 @@ impl Connection {
             }
             self.send(&Server::Heads(server::Heads { heads }), out);
         }
+        while !self.outbound.is_half_full(&limits)
+            && let Some((conversation, receipt)) = self.outbound.receipts.pop_first()
+        {
+            let members = receipt
+                .members
+                .into_iter()
+                .map(|(user, mark)| server::MemberMark { user, mark })
+                .collect();
+            let receipt = server::Receipt {
+                conversation,
+                own: receipt.own,
+                members,
+                counts: None,
+            };
+            self.send(&Server::Receipt(receipt), out);
+        }
         if self.outbound.is_half_full(&limits) {
             return;
         }
@@ -122,7 +196,9 @@ impl Connection {
                 .collect();
             self.send(&Server::Presence(server::Presence { users }), out);
         }
-        while let Some((conversation, users)) = self.outbound.typing.pop_first() {
+        while !self.outbound.is_half_full(&limits)
+            && let Some((conversation, users)) = self.outbound.typing.pop_first()
+        {
             self.send(
                 &Server::Typing(server::Typing {
                     conversation,

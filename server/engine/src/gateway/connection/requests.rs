@@ -21,8 +21,8 @@ const TYPING_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(super) enum Pending {
     Admit(Box<Submission>),
-    Mailed(ConversationId, MessageId, Box<Record>),
-    Appending(ConversationId, MessageId),
+    Mailed((ConversationId, MessageId), Ref, Box<Record>),
+    Appending((ConversationId, MessageId), Ref),
     Inbox,
     Mail,
     AckMail,
@@ -30,6 +30,7 @@ pub(super) enum Pending {
     Place(ConversationId, Seq, bool),
     StoreMarks,
     Focus(ConversationId, bool),
+    InFocus(ConversationId),
     Marks(ConversationId),
     Typing(ConversationId),
     Rights,
@@ -53,12 +54,12 @@ impl Connection {
                 | Client::React(_)
                 | Client::Cancel(_)
         );
-        let rate = if sends {
-            &mut self.sends
+        let taken = if sends {
+            self.meter.send(now_ms)
         } else {
-            &mut self.requests
+            self.meter.request(now_ms)
         };
-        if let Err(wait_ms) = rate.take(now_ms) {
+        if let Err(wait_ms) = taken {
             let mut error = server::Error::new(r#ref, Code::RATE_LIMITED);
             error.retry_ms = Some(wait_ms);
             return self.send(&Server::Error(named(error, &frame, self.user())), out);
@@ -92,8 +93,9 @@ impl Connection {
                 self.ask(Pending::AckMail, Need::AckMail { from }, out);
             }
             Client::Typing(typing) => {
-                if now_ms >= self.typed_ms.saturating_add(TYPING_MS) || self.typed_ms == 0 {
-                    self.typed_ms = now_ms;
+                let next_ms = self.typed_ms.map(|at| at.saturating_add(TYPING_MS));
+                if next_ms.is_none_or(|at| now_ms >= at) {
+                    self.typed_ms = Some(now_ms);
                     let conversation = typing.conversation;
                     self.ask(
                         Pending::Typing(conversation),
@@ -103,9 +105,7 @@ impl Connection {
                 }
             }
             Client::Focus(focus) => self.focus_on(focus.conversation, focus.members, out),
-            Client::Watch(watch) => {
-                self.ask(Pending::Rights, Need::Rights { users: watch.users }, out);
-            }
+            Client::Watch(watch) => self.watch(watch.users, out),
             Client::History(history) => self.histories.push_back(history),
             Client::Ping(_)
             | Client::Send(_)
@@ -158,9 +158,7 @@ impl Connection {
             (Pending::Admit(submission), Ok(Have::Admit(admit))) => {
                 self.admitted(&submission, &admit, now_ms, out);
             }
-            (Pending::Mailed(conversation, id, record), Ok(_)) => {
-                self.append(conversation, id, record, out);
-            }
+            (Pending::Mailed(key, r#ref, record), Ok(_)) => self.append(key, r#ref, record, out),
             (Pending::Inbox, Ok(Have::Inbox(entries))) => self.inbox(entries, out),
             (Pending::Mail, Ok(Have::Mail(mail))) => self.mail_read(mail, out),
             (Pending::History(r#ref, conversation, asked), Ok(Have::History(history))) => {
@@ -172,6 +170,9 @@ impl Connection {
             (Pending::StoreMarks, Ok(Have::Stored(marks))) => self.marks_stored(marks, now_ms, out),
             (Pending::Focus(conversation, members), Ok(Have::Entry(entry))) => {
                 self.focused(conversation, members, entry.as_deref(), out);
+            }
+            (Pending::InFocus(conversation), Ok(Have::Entry(entry))) => {
+                self.in_focus(conversation, entry.as_deref(), out);
             }
             (Pending::Marks(conversation), Ok(Have::Marks(marks))) => {
                 self.marks_read(conversation, marks);
@@ -185,7 +186,7 @@ impl Connection {
                     to,
                 }));
             }
-            (Pending::Rights, Ok(Have::Rights(users))) => out.push(Output::Watch(users)),
+            (Pending::Rights, Ok(Have::Rights(users))) => self.rights(users, now_ms, out),
             (pending, Err(code)) => self.failed(pending, code, now_ms, out),
             _ => {}
         }
@@ -197,13 +198,16 @@ impl Connection {
                 let user = self.user();
                 (s.send.r#ref, s.conversation(user).map(|c| (c, s.send.id)))
             }
-            Pending::Mailed(conversation, id, _) => {
-                let about = (*conversation, *id);
-                (self.waiting.remove(&about).unwrap_or(0), Some(about))
+            Pending::Mailed(key, r#ref, _) => {
+                self.waiting.remove(*key, *r#ref);
+                (*r#ref, Some(*key))
             }
             Pending::Inbox | Pending::Mail => return self.catch_up_failed(code, out),
             Pending::History(r#ref, ..) => (*r#ref, None),
             Pending::StoreMarks => return self.marks_failed(now_ms),
+            Pending::Marks(conversation) => return self.marks_unread(*conversation, now_ms),
+            Pending::InFocus(conversation) => return self.in_focus_unread(*conversation, now_ms),
+            Pending::Rights => return self.rights_failed(now_ms),
             // What needs no answer is stated again by a client that misses it.
             _ => return,
         };
@@ -229,14 +233,20 @@ impl Connection {
             return self.send(&Server::Error(error), out);
         };
         let bytes = usize::try_from(self.config.limits.page_bytes).unwrap_or(usize::MAX);
-        let stretch = fold::stretch(conversation, asked, &history, bytes);
+        let stretch = fold::stretch(conversation, asked, &history, self.config.codec, bytes);
         let mut answer = page(r#ref);
         answer.stretch = Some(stretch);
         self.send(&Server::Page(answer), out);
     }
 
     pub(super) fn typing(&mut self, user: parlour_protocol::UserId, conversation: ConversationId) {
-        if user != self.user() {
+        let own = self.user();
+        let is_seen = conversation == ConversationId::direct(own, user)
+            || self
+                .focus
+                .as_ref()
+                .is_some_and(|f| f.conversation == conversation);
+        if user != own && is_seen {
             self.outbound.typing(user, conversation);
         }
     }

@@ -1,7 +1,9 @@
 //! Sends: judged, their mail stored first, appended, and answered when their outcome comes.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{Client, Server, server};
+use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::node::Mail;
 use parlour_protocol::record::Record;
@@ -13,6 +15,46 @@ use crate::gateway::need::{Admit, Need};
 
 /// Refusals of its own that a connection remembers: more than can be under way at once.
 const REFUSED: usize = 512;
+
+/// Requests of one id that wait: the last of them. An answer may be lost, and the same is asked
+/// again; one that was asked for so often before is answered by what the last are.
+const TRIES: usize = 4;
+
+/// Requests that wait for the outcome of their id, in the order in which they went to the log. One
+/// id may have been sent more than once. Bounded with all requests that wait.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(BTreeMap<(ConversationId, MessageId), VecDeque<Ref>>);
+
+impl Waiting {
+    pub(super) fn len(&self) -> usize {
+        self.0.values().map(VecDeque::len).sum()
+    }
+
+    fn add(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
+        let refs = self.0.entry(key).or_default();
+        if refs.len() >= TRIES {
+            refs.pop_front();
+        }
+        refs.push_back(r#ref);
+    }
+
+    /// Takes this one out.
+    pub(super) fn remove(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
+        if let Some(refs) = self.0.get_mut(&key) {
+            if let Some(at) = refs.iter().position(|r| *r == r#ref) {
+                refs.remove(at);
+            }
+            if refs.is_empty() {
+                self.0.remove(&key);
+            }
+        }
+    }
+
+    /// Takes all of an id out.
+    pub(super) fn all(&mut self, key: (ConversationId, MessageId)) -> Vec<Ref> {
+        self.0.remove(&key).unwrap_or_default().into()
+    }
+}
 
 impl Connection {
     pub(super) fn submit(&mut self, frame: Client, out: &mut Vec<Output>) {
@@ -55,7 +97,7 @@ impl Connection {
                 return self.send(&Server::Error(error), out);
             }
             // Of two tries under way neither is the only one: the log has the word.
-            let mut doubled = self.waiting.contains_key(&(conversation, id));
+            let mut doubled = self.waiting.0.contains_key(&(conversation, id));
             for pending in self.pending.values_mut() {
                 if let Pending::Admit(other) = pending
                     && other.send.id == id
@@ -102,9 +144,9 @@ impl Connection {
                 self.send(&Server::Error(error), out);
             }
             Judged::Append(record) => {
-                self.waiting.insert((conversation, id), r#ref);
+                self.waiting.add((conversation, id), r#ref);
                 if submission.send.mail.is_empty() || submission.wrong.is_some() {
-                    return self.append(conversation, id, record, out);
+                    return self.append((conversation, id), r#ref, record, out);
                 }
                 // Keys first: a body that nobody can open is worse than a key to nothing.
                 let mail = submission
@@ -121,7 +163,7 @@ impl Connection {
                         (*to, mail)
                     })
                     .collect();
-                let pending = Pending::Mailed(conversation, id, record);
+                let pending = Pending::Mailed((conversation, id), r#ref, record);
                 self.ask(pending, Need::PutMail { mail }, out);
             }
         }
@@ -129,18 +171,17 @@ impl Connection {
 
     pub(super) fn append(
         &mut self,
-        conversation: ConversationId,
-        id: MessageId,
+        key: (ConversationId, MessageId),
+        r#ref: Ref,
         record: Box<Record>,
         out: &mut Vec<Output>,
     ) {
         self.asks += 1;
         let ask = Ask(self.asks);
-        self.pending
-            .insert(ask, Pending::Appending(conversation, id));
+        self.pending.insert(ask, Pending::Appending(key, r#ref));
         out.push(Output::Append {
             ask,
-            conversation,
+            conversation: key.0,
             record,
         });
     }
@@ -151,19 +192,17 @@ impl Connection {
         done: Result<(), Option<Code>>,
         out: &mut Vec<Output>,
     ) {
-        let Some(Pending::Appending(conversation, id)) = self.pending.remove(&ask) else {
+        let Some(Pending::Appending(key, r#ref)) = self.pending.remove(&ask) else {
             return;
         };
         match done {
             // Its outcome comes by itself.
             Ok(()) => {}
             // Nobody knows: no answer, and the client tries again (invariant 9).
-            Err(None) => {
-                self.waiting.remove(&(conversation, id));
-            }
+            Err(None) => self.waiting.remove(key, r#ref),
             Err(Some(code)) => {
-                let r#ref = self.waiting.remove(&(conversation, id)).unwrap_or(0);
-                let mut error = server::Error::new(r#ref, code).of(conversation, id);
+                self.waiting.remove(key, r#ref);
+                let mut error = server::Error::new(r#ref, code).of(key.0, key.1);
                 error.retry_ms = Some(500);
                 self.send(&Server::Error(error), out);
             }

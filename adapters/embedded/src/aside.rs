@@ -1,0 +1,213 @@
+//! A store, opened aside: for those who only look.
+//!
+//! fjall changes a store when it opens it: it cuts journals, writes tables, deletes what it no
+//! longer needs. So a copy is opened, in a temporary folder of its owner alone: journals are copied
+//! as far as they are whole, tables are linked to, and the rest, which is small, is copied. A table
+//! never changes once it is written, and fjall makes one only under a name that is free; it can
+//! delete no more than a link.
+//!
+//! A store that a server uses can be copied as well, as it stood after one of its batches. Journals
+//! only grow, and nothing leaves them before the list of tables says that it is in tables. So if
+//! the list and the names of the journals are the same before and after, what was copied between
+//! belongs together; else it is tried again.
+//!
+//! Never: a change to the store. Its folder's lock file is written, to name who looks; beside a
+//! server, the temporary folder lies in the store's, for hard links to last. One that was
+//! killed leaves that folder; in the store's it goes when a server next starts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fjall::Keyspace;
+use tempfile::TempDir;
+
+use crate::answered::{self, Said};
+use crate::journal::{self, Look};
+use crate::lock::Lock;
+use crate::store::open_database;
+use crate::{Error, backup, batch};
+
+const CACHE: u64 = 32 << 20;
+/// How the temporary folders begin.
+const PREFIX: &str = "parlour-aside-";
+/// How often a copy of a store in use is tried. What comes between is fjall's work on tables.
+const TRIES: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A store that is looked at.
+pub(crate) struct Aside {
+    pub(crate) data: Keyspace,
+    /// What is damaged in the journals: the file, and a sentence. What lies before it is here.
+    pub(crate) damaged: Option<(PathBuf, String)>,
+    // In this order: the database is closed, then its folder goes, then others may have the store.
+    _db: fjall::Database,
+    _at: TempDir,
+    _lock: Option<Lock>,
+}
+
+impl Aside {
+    /// Looks at the store of a folder, which others are kept from meanwhile.
+    ///
+    /// # Errors
+    /// There is none, another process has it, or it cannot be opened: see [`Error`].
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        backup::require_store(folder)?;
+        let lock = Lock::take(folder)?;
+        let (at, look, said) = attempt(folder, &std::env::temp_dir(), link_soft)?;
+        let aside = Self::begin(folder, at, look, Some(lock))?;
+        aside.reaches(folder, said)
+    }
+
+    /// Looks at the store of a folder as a server that uses it left it after one of its batches.
+    ///
+    /// # Errors
+    /// As above, and `InUse` if the server's work on tables left no moment for it.
+    pub(crate) fn beside(folder: &Path, in_use: Error) -> Result<Self, Error> {
+        let store = folder.join("store");
+        let mut last = in_use;
+        for _ in 0..TRIES {
+            let before = Stand::of(&store);
+            let tried = attempt(folder, folder, link_hard);
+            let same = matches!((&before, Stand::of(&store)), (Ok(a), Ok(b)) if *a == b);
+            match tried {
+                Ok((at, look, said)) if same && look.damaged.is_none() => {
+                    return Self::begin(folder, at, look, None)?.reaches(folder, said);
+                }
+                // Read while it was written: the end came before the beginning.
+                Ok((_, look, _)) => {
+                    if let (true, Err(error)) = (same, look.whole()) {
+                        last = error;
+                    }
+                }
+                Err(Error::Io { why, .. }) if why.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(last)
+    }
+
+    fn begin(folder: &Path, at: TempDir, look: Look, lock: Option<Lock>) -> Result<Self, Error> {
+        let (db, data) = open_database(at.path(), folder, CACHE)?;
+        Ok(Self {
+            data,
+            damaged: look.damaged,
+            _db: db,
+            _at: at,
+            _lock: lock,
+        })
+    }
+
+    /// That every batch is there that was answered when the look began.
+    fn reaches(mut self, folder: &Path, said: Said) -> Result<Self, Error> {
+        let store = folder.join("store");
+        if self.damaged.is_none() {
+            let number = batch::last(&self.data).map_err(|why| Error::Damaged {
+                path: store.clone(),
+                why,
+            })?;
+            let lost = batch::lost(said, number.map_or(0, |note| note.number));
+            self.damaged = lost.map(|why| (store, why));
+        }
+        Ok(self)
+    }
+}
+
+/// Takes away what a copy beside a server left that was killed: its links keep tables on the disk
+/// that are no longer needed. For whoever has the folder's lock.
+pub(crate) fn tidy(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.filter_map(Result::ok) {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(%error, path = %entry.path().display(), "what a backup left stays");
+        }
+    }
+}
+
+/// What changes when data leaves the journals: their names, and the lists of tables.
+#[derive(PartialEq, Eq)]
+struct Stand {
+    journals: Vec<(u64, PathBuf)>,
+    lists: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Stand {
+    fn of(store: &Path) -> std::io::Result<Self> {
+        let mut lists = BTreeMap::new();
+        for entry in std::fs::read_dir(store.join("keyspaces"))? {
+            let list = entry?.path().join("current");
+            lists.insert(list.clone(), std::fs::read(list)?);
+        }
+        Ok(Self {
+            journals: answered::journals(store)?,
+            lists,
+        })
+    }
+}
+
+type Link = fn(&Path, &Path) -> std::io::Result<()>;
+
+fn link_soft(of: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(of, at)
+}
+
+fn link_hard(of: &Path, at: &Path) -> std::io::Result<()> {
+    std::fs::hard_link(of, at)
+}
+
+/// Copies what there is of a store into a temporary folder within `tmp`.
+fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(TempDir, Look, Said), Error> {
+    let io = |path: &Path, why| Error::Io {
+        path: path.to_owned(),
+        why,
+    };
+    let store = folder.join("store");
+    // First: everything that is read later has what was answered by now.
+    let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
+    let at = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempdir_in(tmp)
+        .map_err(|why| io(tmp, why))?;
+    let store = store.canonicalize().map_err(|why| io(&store, why))?;
+    let look = journal::look(&store)?;
+    copy(&store, at.path(), &look, link)?;
+    Ok((at, look, said))
+}
+
+fn copy(from: &Path, to: &Path, look: &Look, link: Link) -> Result<(), Error> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |why| Error::Io { path, why }
+    };
+    for entry in std::fs::read_dir(from).map_err(io(from))? {
+        let entry = entry.map_err(io(from))?;
+        let (path, new) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            std::fs::create_dir(&new).map_err(io(&new))?;
+            copy(&path, &new, look, link)?;
+        } else if path.extension().is_some_and(|e| e == "jnl") {
+            let whole = look
+                .whole
+                .iter()
+                .find(|(of, _)| of.file_name() == path.file_name());
+            if let Some((_, len)) = whole {
+                let mut file = File::open(&path).map_err(io(&path))?.take(*len);
+                let mut out = File::create_new(&new).map_err(io(&new))?;
+                std::io::copy(&mut file, &mut out).map_err(io(&new))?;
+                out.flush().map_err(io(&new))?;
+            }
+        } else if from.file_name().is_some_and(|name| name == "tables") {
+            link(&path, &new).map_err(io(&new))?;
+        } else {
+            std::fs::copy(&path, &new).map_err(io(&new))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Numbered batches: how anything at all is written to a store.
+//!
+//! Promises: each batch has its number in itself ([`Note`]), is synced, and only then noted as
+//! answered ([`crate::answered`]); so a batch that goes missing later is missed.
+
+use std::path::Path;
+
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
+use parlour_protocol::row;
+
+use crate::answered::{self, Answered, Said};
+use crate::journal::Note;
+use crate::{Error, table};
+
+/// Writes batches, one after another.
+pub(crate) struct Batches {
+    db: Database,
+    data: Keyspace,
+    number: u64,
+    nonce: u64,
+    answered: Answered,
+}
+
+/// The row that the last batch of a database has of itself.
+pub(crate) fn last(data: &Keyspace) -> Result<Option<Note>, String> {
+    let bytes = data
+        .get(table::meta(table::BATCH))
+        .map_err(|e| e.to_string())?;
+    match bytes {
+        None => Ok(None),
+        Some(bytes) => row::from_bytes(&bytes)
+            .map(Some)
+            .map_err(|e| format!("{}: {e}", table::named(&table::meta(table::BATCH)))),
+    }
+}
+
+/// What a database lacks of what was answered, in a sentence.
+pub(crate) fn lost(said: Said, number: u64) -> Option<String> {
+    match said {
+        Said::Last(last) if last.batch > number => Some(format!(
+            "batches up to {} were answered, and it has those up to {number}",
+            last.batch
+        )),
+        _ => None,
+    }
+}
+
+impl Batches {
+    /// Goes on where a store stands, whose database this is.
+    ///
+    /// # Errors
+    /// `Damaged`: it lacks batches that were answered. `Io`.
+    pub(crate) fn begin(folder: &Path, db: &Database, data: &Keyspace) -> Result<Self, Error> {
+        let store = folder.join("store");
+        let io = |path: &Path, why| Error::Io {
+            path: path.to_owned(),
+            why,
+        };
+        let damaged = |why| Error::Damaged {
+            path: store.clone(),
+            why,
+        };
+        let note = last(data).map_err(damaged)?;
+        let number = note.map_or(0, |note| note.number);
+        let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
+        if said == Said::Damaged {
+            tracing::warn!(
+                path = %answered::path(&store).display(),
+                "the file was damaged; the journals are whole, and it is written anew"
+            );
+        }
+        if let Some(why) = lost(said, number) {
+            return Err(damaged(why));
+        }
+        let nonce = match note {
+            Some(note) => note.nonce,
+            None => {
+                let mut random = [0; 8];
+                getrandom::fill(&mut random)
+                    .map_err(|why| io(&store, std::io::Error::other(why)))?;
+                u64::from_be_bytes(random)
+            }
+        };
+        let answered =
+            Answered::begin(&store, number).map_err(|why| io(&answered::path(&store), why))?;
+        Ok(Self {
+            db: db.clone(),
+            data: data.clone(),
+            number,
+            nonce,
+            answered,
+        })
+    }
+
+    /// An empty batch.
+    pub(crate) fn batch(&self) -> OwnedWriteBatch {
+        self.db.batch().durability(Some(PersistMode::SyncAll))
+    }
+
+    /// Puts a batch on disk.
+    ///
+    /// # Errors
+    /// fjall's. Nobody knows then what is on disk, and nothing more may be written.
+    pub(crate) fn commit(&mut self, mut batch: OwnedWriteBatch) -> fjall::Result<()> {
+        let note = Note {
+            number: self.number + 1,
+            floor: self.db.seqno(),
+            nonce: self.nonce,
+        };
+        let key = table::meta(table::BATCH);
+        batch.insert(&self.data, key, row::to_bytes(&note));
+        batch.commit()?;
+        self.number = note.number;
+        self.answered.put(note.number);
+        Ok(())
+    }
+}

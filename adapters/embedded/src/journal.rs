@@ -1,0 +1,359 @@
+//! Reads the engine's journals before the engine does.
+//!
+//! fjall takes what it cannot read in a journal for a write that a crash cut off, and drops it with
+//! everything behind it, without a word. Here the two are told apart, before anything is changed. A
+//! batch that cannot be read is damage if it was answered ([`crate::answered`]), or if a whole batch
+//! of later number follows it. Otherwise nobody was told that it is there, and it is cut off.
+//!
+//! A journal is a row of batches and then zeros. A batch is a start (tag 1, how many items, the
+//! engine's number), items (tag 2 or 4), and an end (tag 3, XXH3 of the items, magic); numbers are
+//! little-endian. The checksum leaves the engine's number out, so each batch has a [`Note`] that
+//! says between what it must lie.
+//!
+//! What stays: after a power loss alone, a flipped bit in the last batches that were synced, where
+//! neither `answered` had their number on disk nor a whole batch follows, reads as a torn write.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use minicbor::{Decode, Encode};
+use parlour_protocol::row;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::answered::{self, Last, Said};
+use crate::{Error, table};
+
+const START: u8 = 1;
+const ITEM: u8 = 2;
+const END: u8 = 3;
+const CLEAR: u8 = 4;
+const MAGIC: &[u8; 4] = b"FJL\x03";
+/// How far the engine's number of a batch may be above what it was just before: only the engine's
+/// own housekeeping comes between.
+const ABOVE: u64 = 1 << 16;
+
+/// The row that each batch has of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Note {
+    /// The batch's number: the first is 1, and each next one more.
+    #[n(0)]
+    pub(crate) number: u64,
+    /// The engine's next number just before.
+    #[n(1)]
+    pub(crate) floor: u64,
+    /// Random, one for a store, and never told to anyone: what is found where no batch should be
+    /// is a batch of this store only if it has it, not if a user wrote something that looks so.
+    #[n(2)]
+    pub(crate) nonce: u64,
+}
+
+/// One whole batch.
+struct Batch {
+    len: usize,
+    seqno: u64,
+    note: Option<Note>,
+}
+
+type Broken = &'static str;
+
+const CUT: Broken = "it ends in the midst of a batch";
+
+/// Takes bytes off the front.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Broken> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(CUT)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
+        self.take(N)?.first_chunk().copied().ok_or(CUT)
+    }
+
+    fn len_of_u32(&mut self) -> Result<usize, Broken> {
+        usize::try_from(u32::from_le_bytes(self.array()?)).map_err(|_| CUT)
+    }
+}
+
+/// The batch that begins these bytes.
+fn batch(bytes: &[u8], own: &[u8]) -> Result<Batch, Broken> {
+    let mut rest = Rest(bytes);
+    if rest.array()? != [START] {
+        return Err("no batch begins there");
+    }
+    let items = u32::from_le_bytes(rest.array()?);
+    let seqno = u64::from_le_bytes(rest.array()?);
+    let hashed = rest.0;
+    let mut note = None;
+    for _ in 0..items {
+        match rest.array()? {
+            [ITEM] => {
+                let [kind, packed] = rest.array()?;
+                let _keyspace: [u8; 8] = rest.array()?;
+                let key = usize::from(u16::from_le_bytes(rest.array()?));
+                let _unpacked: [u8; 4] = rest.array()?;
+                let value = rest.len_of_u32()?;
+                let key = rest.take(key)?;
+                let value = rest.take(value)?;
+                if key == own && (kind, packed) == (0, 0) {
+                    note = row::from_bytes(value).ok();
+                }
+            }
+            [CLEAR] => {
+                rest.take(8)?;
+            }
+            _ => return Err("no item begins where one should"),
+        }
+    }
+    let (hashed, _) = hashed.split_at(hashed.len() - rest.0.len());
+    if rest.array()? != [END] {
+        return Err("a batch does not end where it should");
+    }
+    let checksum = u64::from_le_bytes(rest.array()?);
+    if rest.array()? != *MAGIC {
+        return Err("a batch has no end");
+    }
+    if checksum != xxh3_64(hashed) {
+        return Err("a batch's bytes do not fit its checksum");
+    }
+    Ok(Batch {
+        len: bytes.len() - rest.0.len(),
+        seqno,
+        note,
+    })
+}
+
+/// What was read up to a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    seqno: Option<u64>,
+    note: Option<Note>,
+}
+
+impl Before {
+    /// Takes the next batch, if it may follow.
+    fn follow(&mut self, next: &Batch) -> Result<(), Broken> {
+        if self.seqno.is_some_and(|before| next.seqno <= before) {
+            return Err("a batch has a number below the one before it");
+        }
+        if let Some(note) = next.note {
+            let above = next.seqno.checked_sub(note.floor);
+            if above.is_none_or(|above| above >= ABOVE) {
+                return Err("a batch has a number that it was not given");
+            }
+            let expected = self.note.map(|before| before.number + 1);
+            if expected.is_some_and(|expected| expected != note.number) {
+                return Err("a batch is missing there");
+            }
+            self.note = Some(note);
+        }
+        self.seqno = Some(next.seqno);
+        Ok(())
+    }
+
+    /// Whether this is a batch of the same store, from after what was read.
+    fn is_before(&self, later: &Batch) -> bool {
+        later.note.is_some_and(|later| {
+            self.note
+                .is_none_or(|note| later.nonce == note.nonce && later.number > note.number)
+        })
+    }
+}
+
+/// Reads a journal's batches; where they end, and why, unless it is with the bytes.
+fn walk(bytes: &[u8], own: &[u8], before: &mut Before) -> (usize, Option<Broken>) {
+    let mut at = 0;
+    while at < bytes.len() {
+        let next = batch(&bytes[at..], own).and_then(|next| {
+            before.follow(&next)?;
+            Ok(next)
+        });
+        match next {
+            Ok(next) => at += next.len,
+            Err(why) => return (at, Some(why)),
+        }
+    }
+    (at, None)
+}
+
+/// A file up to its last byte that is not zero. Journals are made longer than they are used; a
+/// batch ends with its magic, which has no zero.
+fn used(path: &Path) -> std::io::Result<Vec<u8>> {
+    const CHUNK: usize = 1 << 16;
+    let zeros = vec![0; CHUNK];
+    let mut chunk = vec![0; CHUNK];
+    let mut file = File::open(path)?;
+    let (mut out, mut empty) = (Vec::new(), 0);
+    loop {
+        let len = file.read(&mut chunk)?;
+        if len == 0 {
+            let len = out.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+            out.truncate(len);
+            return Ok(out);
+        }
+        if chunk[..len] == zeros[..len] {
+            empty += len;
+        } else {
+            out.resize(out.len() + empty, 0);
+            out.extend_from_slice(&chunk[..len]);
+            empty = 0;
+        }
+    }
+}
+
+/// Where a whole later batch lies in these bytes.
+fn later(bytes: &[u8], own: &[u8], before: &Before) -> Option<usize> {
+    (0..bytes.len()).find(|at| {
+        let bytes = &bytes[*at..];
+        bytes.first() == Some(&START)
+            && matches!(bytes.get(13), Some(&(ITEM | CLEAR)))
+            && batch(bytes, own).is_ok_and(|found| before.is_before(&found))
+    })
+}
+
+/// What a store's journals hold.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// Journals, rising, and how many bytes of each are whole batches. None behind a damaged one.
+    pub(crate) whole: Vec<(PathBuf, u64)>,
+    /// What a crash left half written: the journal, from where, and what is wrong there.
+    pub(crate) torn: Option<(PathBuf, u64, Broken)>,
+    /// What is damaged: the file, and a sentence.
+    pub(crate) damaged: Option<(PathBuf, String)>,
+}
+
+impl Look {
+    /// The damage, if there is some.
+    pub(crate) fn whole(self) -> Result<Self, Error> {
+        match self.damaged {
+            Some((path, why)) => Err(Error::Damaged { path, why }),
+            None => Ok(self),
+        }
+    }
+}
+
+/// What is said of bytes that are no batch, given what was answered; none: they are a torn write.
+fn judge(said: Said, before: Option<u64>, journal: u64) -> Option<String> {
+    match (said, before) {
+        (Said::Last(last), Some(before)) if last.batch > before => {
+            Some(format!("batches up to {} were answered", last.batch))
+        }
+        // What was read before lies in tables by now. Then the last batch that was answered is in
+        // this journal or a later one, or none of this journal was.
+        (Said::Last(last), None) if last.batch > 0 && last.journal >= journal => {
+            Some(format!("batches up to {} were answered", last.batch))
+        }
+        (Said::Last(_), _) | (Said::Missing, None) => None,
+        (Said::Missing, Some(_)) => Some(
+            "the file `answered`, which would tell whether it was a crash that cut it, is missing"
+                .to_owned(),
+        ),
+        (Said::Damaged, _) => Some(
+            "the file `answered`, which would tell whether it was a crash that cut it, is damaged"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Reads the journals of the store in this database folder. Changes nothing.
+///
+/// # Errors
+/// `Io`. Damage is no error here.
+pub(crate) fn look(store: &Path) -> Result<Look, Error> {
+    let io = |path: &Path, why| Error::Io {
+        path: path.to_owned(),
+        why,
+    };
+    let own = table::meta(table::BATCH);
+    let said = answered::read(store).map_err(|why| io(&answered::path(store), why))?;
+    let journals = answered::journals(store).map_err(|why| io(store, why))?;
+    let newest = journals
+        .last()
+        .map(|(number, path)| (*number, path.clone()));
+    let mut look = Look::default();
+    let mut before = Before::default();
+    let mut broken: Option<(u64, PathBuf, usize, Broken)> = None;
+    let mut behind = None;
+    for (number, path) in journals {
+        let bytes = used(&path).map_err(|why| io(&path, why))?;
+        if broken.is_none() {
+            let (at, why) = walk(&bytes, &own, &mut before);
+            look.whole.push((path.clone(), at as u64));
+            if let Some(why) = why {
+                behind = later(&bytes[at..], &own, &before)
+                    .map(|found| (path.clone(), (at + found) as u64));
+                broken = Some((number, path, at, why));
+            }
+        } else if behind.is_none() {
+            behind = later(&bytes, &own, &before).map(|found| (path, found as u64));
+        }
+    }
+    let number = before.note.map(|note| note.number);
+    match (broken, newest) {
+        (Some((_, path, at, why)), _) if behind.is_some() => {
+            let (file, found) = behind.unwrap_or_default();
+            let name = file.file_name().unwrap_or_default().display();
+            look.damaged = Some((
+                path,
+                format!(
+                    "from byte {at} on, {why}, and a whole batch follows at byte {found} of {name}"
+                ),
+            ));
+        }
+        (Some((journal, path, at, why)), _) => match judge(said, number, journal) {
+            Some(because) => {
+                look.damaged = Some((path, format!("from byte {at} on, {why}, and {because}")));
+            }
+            None => look.torn = Some((path, at as u64, why)),
+        },
+        // Everything can be read; it must reach as far as was answered.
+        (None, newest) => {
+            if let Said::Last(Last { batch, journal }) = said {
+                let lost = match (number, &newest) {
+                    (Some(number), _) => batch > number,
+                    (None, Some((newest, _))) => batch > 0 && journal >= *newest,
+                    (None, None) => batch > 0,
+                };
+                if lost {
+                    let path = newest.map_or_else(|| store.to_owned(), |(_, path)| path);
+                    look.damaged = Some((
+                        path,
+                        format!(
+                            "batches up to {batch} were answered, and the journals end before it"
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(look)
+}
+
+/// Reads the journals of a store, and cuts off what a crash left half written.
+///
+/// # Errors
+/// `Damaged`, and nothing was changed; `Io`.
+pub(crate) fn check(store: &Path) -> Result<(), Error> {
+    let look = look(store)?.whole()?;
+    if let Some((path, at, broken)) = look.torn {
+        tracing::warn!(
+            journal = %path.display(),
+            at,
+            broken,
+            "a crash left a batch half written, which nobody was answered for: it is cut off"
+        );
+        let cut = || {
+            let file = OpenOptions::new().write(true).open(&path)?;
+            file.set_len(at)?;
+            file.sync_all()
+        };
+        cut().map_err(|why| Error::Io { path, why })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

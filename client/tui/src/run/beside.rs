@@ -1,0 +1,164 @@
+//! What runs beside the loop: what is asked over HTTP, and searches.
+//!
+//! Each task ends by itself, and says what it came to once. A client that is gone meanwhile
+//! ends it without a word.
+
+use parlour_sdk::protocol::http::{Profile, SignUp};
+use parlour_sdk::protocol::kind::Class;
+use parlour_sdk::protocol::record::Named;
+use parlour_sdk::protocol::{ConversationId, Seq, UserId};
+use parlour_sdk::{Client, Endpoint, Error, Http, Item, Session};
+use tokio::sync::mpsc::Sender;
+
+use super::Reply;
+use crate::model::{Command, Entry, Msg};
+
+/// What this device is called in lists of devices.
+const DEVICE: &str = "parlour-chat";
+/// Items looked through at once by a search: the client does nothing else meanwhile.
+const SEARCHED: usize = 2_000;
+/// Places that a search tells.
+const FOUND_MAX: usize = 1_000;
+/// Members read of one conversation.
+const MEMBERS_MAX: usize = 500;
+
+/// Logs in or signs up.
+pub(super) fn enter(entry: Entry, replies: Sender<Reply>) {
+    tokio::spawn(async move {
+        let reply = match session(entry).await {
+            Ok(both) => Reply::Session(Box::new(both)),
+            Err(error) => Reply::Msg(Msg::NotIn(error.to_string())),
+        };
+        // The loop may be over.
+        let _ = replies.send(reply).await;
+    });
+}
+
+async fn session(entry: Entry) -> Result<(Endpoint, Session), Error> {
+    let endpoint = Endpoint::new(&entry.server)?;
+    let http = Http::new(&endpoint);
+    let session = if entry.new {
+        let request = SignUp {
+            name: entry.name,
+            password: entry.password,
+            display: None,
+            invitation: entry.invitation,
+            device_name: DEVICE.to_owned(),
+        };
+        http.sign_up(&request).await?
+    } else {
+        http.log_in(&entry.name, &entry.password.0, DEVICE).await?
+    };
+    Ok((endpoint, session))
+}
+
+/// Asks for whatever takes its time.
+pub(super) fn ask(command: Command, client: Client, replies: Sender<Reply>) {
+    tokio::spawn(async move {
+        let reply = match command {
+            Command::LogOut => logged_out(&client).await,
+            Command::Profiles(users) => {
+                let profiles = client.http().profiles(&users).await.ok();
+                Reply::Msg(Msg::Profiles(profiles))
+            }
+            Command::Members(conversation) => {
+                let members = members(&client, conversation).await.ok();
+                Reply::Msg(Msg::Members(conversation, members))
+            }
+            Command::Find(names, purpose) => {
+                let found = find(&client, &names).await.map_err(|e| e.to_string());
+                Reply::Msg(Msg::Found(purpose, found))
+            }
+            Command::Ideas(prefix) => {
+                let users = client.http().find_users(&prefix).await.unwrap_or_default();
+                let me = client.user();
+                let others = users.into_iter().filter(|p| p.user != me);
+                let names = others.take(8).map(|p| p.name).collect();
+                Reply::Msg(Msg::Ideas(prefix, names))
+            }
+            Command::Search(conversation, text) => {
+                let places = search(&client, conversation, &text).await;
+                Reply::Msg(Msg::Matches(conversation, text, places))
+            }
+            // Everything else is done by the loop itself.
+            _ => return,
+        };
+        let _ = replies.send(reply).await;
+    });
+}
+
+async fn logged_out(client: &Client) -> Reply {
+    let told = tokio::time::timeout(super::END, client.http().log_out()).await;
+    let why = match told {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("no answer".to_owned()),
+    };
+    Reply::LoggedOut(why.map(|why| {
+        format!("Logged out here, but the server could not be told: {why}. Remove this device from another one.")
+    }))
+}
+
+async fn find(client: &Client, names: &[String]) -> Result<Vec<Profile>, Error> {
+    let mut found: Vec<Profile> = Vec::new();
+    for name in names {
+        let profile = client.find_user(name).await?;
+        if !found.iter().any(|p| p.user == profile.user) {
+            found.push(profile);
+        }
+    }
+    Ok(found)
+}
+
+async fn members(client: &Client, conversation: ConversationId) -> Result<Vec<Named>, Error> {
+    let mut members: Vec<Named> = Vec::new();
+    let mut after: Option<UserId> = None;
+    loop {
+        let page = client.http().members(conversation, after).await?;
+        members.extend(page.members);
+        after = page.next;
+        if after.is_none() || members.len() >= MEMBERS_MAX {
+            return Ok(members);
+        }
+    }
+}
+
+/// Where a text is in what is held, newest first, without regard to case.
+async fn search(client: &Client, conversation: ConversationId, text: &str) -> Vec<Seq> {
+    let wanted = text.to_lowercase();
+    let mut places = Vec::new();
+    let mut before = None;
+    loop {
+        let text = wanted.clone();
+        let looked = client.with(move |core| {
+            let timeline = core.timeline(conversation, before, SEARCHED);
+            let events = || {
+                timeline.items.iter().rev().filter_map(|item| match item {
+                    Item::Placed { event, .. } => Some(event),
+                    _ => None,
+                })
+            };
+            let hit = |body: &str| body.to_lowercase().contains(&text);
+            let hits: Vec<Seq> = events()
+                .filter(|e| e.class == Class::Content)
+                .filter(|e| e.body.as_ref().and_then(|b| b.as_text()).is_some_and(hit))
+                .map(|e| e.seq)
+                .collect();
+            (
+                hits,
+                events().next_back().map(|e| e.seq),
+                timeline.items.len(),
+            )
+        });
+        let Ok((hits, first, count)) = looked.await else {
+            return places;
+        };
+        places.extend(hits);
+        match first {
+            Some(first) if count >= SEARCHED && places.len() < FOUND_MAX => before = Some(first),
+            _ => break,
+        }
+    }
+    places.truncate(FOUND_MAX);
+    places
+}

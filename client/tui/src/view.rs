@@ -1,0 +1,179 @@
+//! Draws a [`Model`]: a pure function of it. Changes nothing, asks for nothing.
+//!
+//! Promises: nothing panics however small the screen; what is told by colour is told without it.
+
+mod chat;
+mod form;
+mod list;
+mod over;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use parlour_sdk::Link;
+
+use crate::keys::Place;
+use crate::layout;
+use crate::model::Model;
+use crate::theme::Theme;
+use crate::{shown, text};
+
+/// Draws everything.
+pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>) {
+    let theme = Theme {
+        colour: model.colour,
+    };
+    if model.me.is_none() {
+        form::entrance(model, theme, frame);
+    } else {
+        let areas = layout::areas(model);
+        title(model, theme, areas.title, frame);
+        if let Some(area) = areas.list {
+            list::draw(model, theme, area, frame);
+        }
+        if let Some(area) = areas.rule {
+            let lines: Vec<Line<'_>> = (0..area.height).map(|_| Line::from("│")).collect();
+            put(lines, theme.dim(), area, frame);
+        }
+        if let Some(area) = areas.chat {
+            chat::draw(model, theme, area, frame);
+        }
+        if let Some(area) = areas.empty {
+            put_in_middle(&empty(model), theme, area, frame);
+        }
+        hints(model, theme, areas.hints, frame);
+    }
+    over::draw(model, theme, frame);
+}
+
+/// Lines from the top of an area; what does not fit is not drawn.
+fn put(lines: Vec<Line<'_>>, style: Style, area: Rect, frame: &mut Frame<'_>) {
+    let area = area.intersection(frame.area());
+    frame.render_widget(Paragraph::new(lines).style(style), area);
+}
+
+/// A few lines in the middle of an area.
+fn put_in_middle(lines: &[String], theme: Theme, area: Rect, frame: &mut Frame<'_>) {
+    let wrapped: Vec<Line<'_>> = lines
+        .iter()
+        .flat_map(|l| text::wrap(l, usize::from(area.width).saturating_sub(2)))
+        .map(|l| Line::from(l).centered())
+        .collect();
+    let rows = u16::try_from(wrapped.len()).unwrap_or(u16::MAX);
+    let above = area.height.saturating_sub(rows) / 2;
+    let middle = Rect {
+        y: area.y + above,
+        height: area.height - above,
+        ..area
+    };
+    put(wrapped, theme.dim(), middle, frame);
+}
+
+fn empty(model: &Model) -> Vec<String> {
+    if model.list.is_empty() {
+        let lines = match model.link {
+            Link::Live => ["No conversations yet: press n", "and write someone's name."],
+            _ => [
+                "Nothing is here yet.",
+                "Conversations come once the server is reached.",
+            ],
+        };
+        return lines.map(str::to_owned).to_vec();
+    }
+    [
+        "Choose a conversation with ↑ ↓ and Enter,",
+        "or press n for a new one.",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The bar at the top: who one is, or what is the matter.
+fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
+    let width = usize::from(area.width);
+    let (matter, plain) = match (&model.link, &model.store_problem) {
+        (_, Some(problem)) => {
+            let problem = shown::line(problem);
+            (
+                format!("This device cannot store anything: {problem}"),
+                false,
+            )
+        }
+        (Link::Live, None) => (String::new(), true),
+        (Link::Waiting { until_ms, why }, None) => {
+            let left_s = until_ms.saturating_sub(model.now_ms).div_ceil(1_000);
+            let why = shown::line(why);
+            (
+                format!("Offline: reconnecting in {left_s} s (Ctrl+R: now) · {why}"),
+                false,
+            )
+        }
+        (Link::Connecting | Link::Greeting, None) => ("Connecting…".to_owned(), false),
+        (Link::Syncing, None) => ("Catching up…".to_owned(), false),
+        (Link::Stopped(_), None) => ("Not connected".to_owned(), false),
+    };
+    let line = if plain {
+        let me = model.me.as_ref();
+        let who = me.map_or_else(String::new, |m| {
+            let server = m.server.split("://").last().unwrap_or_default();
+            format!(
+                " Parlour · {} · {}",
+                shown::line(&m.name),
+                shown::line(server)
+            )
+        });
+        text::fit(&who, width)
+    } else {
+        text::fit(&format!(" {matter}"), width)
+    };
+    let style = if plain { theme.bar() } else { theme.banner() };
+    put(vec![Line::from(line)], style, area, frame);
+}
+
+/// The line at the bottom: a word for a while, or what can be done here.
+fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
+    let width = usize::from(area.width);
+    if let Some((notice, _)) = &model.notice {
+        let line = text::cut(&format!(" {notice}"), width);
+        return put(vec![Line::from(line)], theme.accent(), area, frame);
+    }
+    let hints: &[(&str, &str)] = match model.place() {
+        Place::List => &[
+            ("Enter", "open"),
+            ("n", "new chat"),
+            ("/", "search"),
+            ("?", "help"),
+            ("q", "quit"),
+        ],
+        Place::Messages => &[
+            ("r", "reply"),
+            ("e", "edit"),
+            ("d", "delete"),
+            ("+", "react"),
+            ("i", "details"),
+            ("Esc", "write"),
+            ("?", "help"),
+        ],
+        Place::Search => &[("Enter", "older match"), ("↓", "newer"), ("Esc", "done")],
+        Place::Compose | Place::Anywhere => &[
+            ("Enter", "send"),
+            ("Tab", "messages"),
+            ("Esc", "list"),
+            ("Ctrl+N", "new chat"),
+            ("F1", "help"),
+        ],
+        Place::Form => &[("Enter", "go on"), ("Esc", "close")],
+    };
+    let mut line = Line::default();
+    for (key, what) in hints {
+        if line.width() + key.len() + what.len() + 4 > width {
+            break;
+        }
+        line.push_span(Span::styled(format!(" {key}"), theme.bold()));
+        line.push_span(Span::styled(format!(" {what} "), theme.dim()));
+    }
+    put(vec![line], theme.plain(), area, frame);
+}
