@@ -222,7 +222,10 @@ pub(crate) fn truncated() -> Outcome {
         named,
     );
     let said = remedies[0].1.to_string();
-    w.claim("and what to do", said.contains("new-generation"));
+    w.claim(
+        "and what to do",
+        said.contains("Restore the log") && said.contains("stop every node"),
+    );
     w.run_for(10_000);
     let open = w.met(refused) > 0 && w.clients[1].ended(waiting).is_none();
     w.claim("the send waits, without an outcome", open);
