@@ -50,11 +50,7 @@ const LEFT_OUT: &[(Mutant, &str, &str)] = &[
     (Mutant::NoRaise, "registers between", "unseen"),
     (Mutant::ReadyUnregistered, "registers late", "unseen"),
     (Mutant::LocatedOnce, "moves between", "unseen"),
-    (
-        Mutant::ChangesUnasked,
-        "pages back",
-        "script: not so: it has paged back",
-    ),
+    (Mutant::ChangesUnfolded, "pages back", "stale"),
     (Mutant::NoDedup, "restored", "duplicate"),
     (Mutant::FreshIds, "restored", "phantom"),
     (Mutant::RevocationUnread, "revoked", "revoked at the end"),
