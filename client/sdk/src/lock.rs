@@ -9,7 +9,14 @@ use crate::error::Error;
 /// Held as long as it lives; the system lets go of it when the process dies, however it dies.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it would not do while a child that is being started still has it open.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -45,6 +52,6 @@ impl Lock {
         file.set_len(0).map_err(failed)?;
         file.rewind().map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }

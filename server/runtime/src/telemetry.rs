@@ -65,6 +65,9 @@ metrics_table! {
     STORE_SECONDS "parlour_store_seconds" Seconds "Durable writes of history.";
     STORE_ROWS "parlour_store_rows" Numbers "Rows in one durable write.";
     STORE_FULL "parlour_store_full" Gauge "1 while the store has no room: sends are refused as retryable, and reading goes on.";
+    STORE_JOBS "parlour_store_jobs" Numbers "Jobs that one commit of the embedded store took.";
+    STORE_REFUSED "parlour_store_refused_total" Counter "Commits of the embedded store that were refused because the disk is nearly full.";
+    STORE_ANSWERED_FAILED "parlour_store_answered_failed_total" Counter "Times that the embedded store could not note how far it had answered; a torn write after a power loss is then harder to tell from damage.";
     PORT_FAILED "parlour_port_failed_total" Counter "Calls to a port that failed and are repeated, by port.";
     ROUTER_STOPPED "parlour_router_partitions_stopped" Gauge "Partitions that stopped and need a person; the log says the remedy.";
     PLACED_SECONDS "parlour_placed_seconds" Seconds "From a gateway's append to the news of the place at that gateway.";

@@ -30,6 +30,9 @@ const BULK: usize = 100;
 /// How long everything may take to settle once the last word of a day is said.
 const SETTLE: Duration = Duration::from_secs(180);
 
+/// How often a line says how far it is, where no bar can be drawn.
+const LINES: Duration = Duration::from_secs(10);
+
 /// Runs a replay. True: no breach.
 pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
     let days = day::read(&options.dir, options.days, options.messages)?;
@@ -45,6 +48,7 @@ pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
     let record = Record::new();
     let killer = Killer::start(&server, &options);
     let bar = bar(messages as u64);
+    let told = tokio::spawn(lines(bar.clone(), server.clone(), record.clone()));
     let mut run = Run {
         endpoint: Endpoint::new(&server.url)?,
         admin: server.admin_token()?,
@@ -65,6 +69,7 @@ pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
         }
     }
     let killed = killer.stop().await;
+    told.abort();
     bar.finish_and_clear();
     let wall = began.elapsed();
     let kills = server.kills.load(Ordering::Relaxed);
@@ -103,6 +108,23 @@ fn bar(messages: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// Where no bar can be drawn, a line now and then says how far it is.
+async fn lines(bar: ProgressBar, server: Arc<Server>, record: Record) {
+    loop {
+        tokio::time::sleep(LINES).await;
+        if bar.is_hidden() {
+            eprintln!(
+                "{} of {} messages, {} deliveries, {} kills; {}",
+                bar.position(),
+                bar.length().unwrap_or_default(),
+                record.deliveries.load(Ordering::Relaxed),
+                server.kills.load(Ordering::Relaxed),
+                bar.message()
+            );
+        }
+    }
 }
 
 /// The pause between two messages: none, or what the speed or the kills ask for.
