@@ -1,5 +1,7 @@
 //! Gateway nodes: each runs the machine of its sessions and one machine for each connection.
 
+mod tell;
+
 use std::collections::BTreeMap;
 
 use parlour_engine::gateway::admit::Identity;
@@ -12,10 +14,11 @@ use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, SessionId, UserId};
 use parlour_protocol::kind::{self, Shape, setting};
 use parlour_protocol::limits::Limits;
-use parlour_protocol::node::{Incarnation, NodeId, Signal};
+use parlour_protocol::node::{Incarnation, NodeId};
 use parlour_protocol::position::Partition;
 use parlour_protocol::seq::Seq;
 
+use self::tell::tell;
 use crate::calls::{Fate, fate};
 use crate::script::Call;
 use crate::world::{Event, LEASE_MS, PARTITIONS, ToClient, ToNode, World};
@@ -442,35 +445,6 @@ fn refuse(world: &mut World, at: usize, life: u32, session: SessionId, ask: Ask,
     };
     let to = ToNode::Connection(session, Box::new(input));
     world.at(after_ms, Event::Node(at, life, to));
-}
-
-/// Tells users' sessions, wherever they are, or every node.
-fn tell(world: &mut World, signal: Signal) {
-    let now_ms = world.now_ms;
-    let to = match &signal {
-        Signal::Marked { to, .. } | Signal::Typing { to, .. } => to.clone(),
-        _ => Vec::new(),
-    };
-    if to.is_empty() {
-        for node in 0..world.nodes.len() {
-            world.relay(node, vec![signal.clone()]);
-        }
-        return;
-    }
-    let mut by_node: BTreeMap<NodeId, Vec<UserId>> = BTreeMap::new();
-    for location in world.sessions.locate(&to, now_ms) {
-        let users = by_node.entry(location.node).or_default();
-        if !users.contains(&location.user) {
-            users.push(location.user);
-        }
-    }
-    for (node, users) in by_node {
-        let mut signal = signal.clone();
-        if let Signal::Marked { to, .. } | Signal::Typing { to, .. } = &mut signal {
-            *to = users;
-        }
-        world.relay(usize::try_from(node.0).unwrap_or(usize::MAX), vec![signal]);
-    }
 }
 
 fn entry(world: &World, user: UserId, conversation: ConversationId) -> Option<need::Entry> {
