@@ -71,7 +71,7 @@ pub fn backup(
         path: folder.join("store"),
         why: why.to_string(),
     };
-    let mut out = Writer::new(BufWriter::new(File::create(&new).map_err(io)?));
+    let mut out = Writer::new(BufWriter::new(private_file(&new).map_err(io)?));
     out.begin().map_err(io)?;
     let mut count = 0u64;
     let own = table::meta(table::BATCH);
@@ -124,7 +124,7 @@ pub fn restore(
         path: folder.to_owned(),
         why,
     };
-    std::fs::create_dir_all(folder).map_err(io)?;
+    crate::store::private_folder(folder).map_err(io)?;
     let _lock = Lock::take(folder)?;
     // Once more: it may have been another restore that had the lock.
     if !is_free(folder) {
@@ -367,4 +367,15 @@ fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
     rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
+}
+
+/// A new file for its owner alone: what is in it is everyone's messages.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
 }

@@ -110,6 +110,16 @@ pub(crate) fn open_database(
     Ok((db, data))
 }
 
+/// Makes a folder that is missing, for its owner alone: what is in it is everyone's messages. One
+/// that is there stays as its owner has it.
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
 impl Store {
     /// Opens the store of a folder, and makes both if they are missing.
     ///
@@ -124,7 +134,7 @@ impl Store {
     /// # Errors
     /// See [`Error`].
     pub fn open_with(folder: &Path, options: Options) -> Result<Self, Error> {
-        std::fs::create_dir_all(folder).map_err(|why| Error::Io {
+        private_folder(folder).map_err(|why| Error::Io {
             path: folder.to_owned(),
             why,
         })?;

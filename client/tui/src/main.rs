@@ -35,6 +35,7 @@ use clap::{Parser, Subcommand};
 /// thing each, for scripts.
 #[derive(Parser)]
 #[command(
+    name = "parlour-chat",
     version,
     after_help = "The client:
   parlour-chat                                 open it; the first time it asks for a server and a name

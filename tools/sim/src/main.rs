@@ -17,7 +17,7 @@ use parlour_sim::Outcome;
 struct Options {
     /// How many seeds to run.
     /// With `--mutants`: for each bug, at most.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first of them.
     #[arg(long, default_value_t = 1)]

@@ -168,3 +168,20 @@ fn whoever_looks_changes_nothing() {
     let now = std::fs::read(&journal).unwrap();
     assert!(now.len() > used && now[..used] == bytes[..used] && now[used..] != bytes[used..]);
 }
+
+#[tokio::test]
+async fn what_is_made_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    drop(parlour_embedded::Store::open(&data).unwrap());
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let backup = folder.path().join("backup");
+    parlour_embedded::backup::backup(&data, &backup, &mut |_, _| {}).unwrap();
+    assert_eq!(mode(&backup), 0o600);
+    let again = folder.path().join("again");
+    parlour_embedded::backup::restore(&backup, &again, &mut |_, _| {}).unwrap();
+    assert_eq!(mode(&again), 0o700);
+}
