@@ -223,28 +223,8 @@ impl Socket {
 #[must_use]
 pub fn plain(text: &str) -> client::Send {
     client::Send {
-        r#ref: 0,
-        conversation: None,
-        to: None,
-        id: message_id(),
         retry: false,
-        after: None,
-        kind: None,
-        class: None,
-        mentions: Default::default(),
-        reply_to: None,
-        thread: None,
-        target: None,
-        key: None,
-        value: None,
-        on: true,
-        base: None,
-        named: Vec::new(),
-        create: None,
-        origin: None,
-        expires_after_s: None,
         body: parlour_protocol::body::Body::text(text),
-        mail: Default::default(),
-        lists: Default::default(),
+        ..client::Send::empty(message_id())
     }
 }

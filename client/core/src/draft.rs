@@ -4,34 +4,10 @@ use parlour_protocol::body::Body;
 use parlour_protocol::frame::client::Send;
 use parlour_protocol::id::{ConversationId, MessageId, UserId};
 use parlour_protocol::kind;
-use parlour_protocol::record::{Mentions, Named};
+use parlour_protocol::record::Named;
 
 fn empty() -> Send {
-    Send {
-        r#ref: 0,
-        conversation: None,
-        to: None,
-        id: MessageId::NIL,
-        retry: true,
-        after: None,
-        kind: None,
-        class: None,
-        mentions: Mentions::default(),
-        reply_to: None,
-        thread: None,
-        target: None,
-        key: None,
-        value: None,
-        on: true,
-        base: None,
-        named: Vec::new(),
-        create: None,
-        origin: None,
-        expires_after_s: None,
-        body: Body::default(),
-        mail: std::collections::BTreeMap::new(),
-        lists: std::collections::BTreeMap::new(),
-    }
+    Send::empty(MessageId::NIL)
 }
 
 /// A text message to a conversation.

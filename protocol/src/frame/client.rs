@@ -334,3 +334,36 @@ frame! {
         pub r#ref: Ref,
     }
 }
+
+impl Send {
+    /// A send of this id with nothing in it, addressed to nobody: for whoever fills in what they
+    /// mean. A retry, as an id may have been used before unless its maker knows better.
+    #[must_use]
+    pub fn empty(id: MessageId) -> Self {
+        Self {
+            r#ref: 0,
+            conversation: None,
+            to: None,
+            id,
+            retry: true,
+            after: None,
+            kind: None,
+            class: None,
+            mentions: Mentions::default(),
+            reply_to: None,
+            thread: None,
+            target: None,
+            key: None,
+            value: None,
+            on: true,
+            base: None,
+            named: Vec::new(),
+            create: None,
+            origin: None,
+            expires_after_s: None,
+            body: Body::default(),
+            mail: BTreeMap::new(),
+            lists: BTreeMap::new(),
+        }
+    }
+}

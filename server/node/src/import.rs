@@ -17,7 +17,6 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use parlour_irc::{Names, Step, Story, marked_name, story, user_key};
-use parlour_protocol::body::Body;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::client::Send;
 use parlour_protocol::http::UserType;
@@ -496,32 +495,13 @@ fn many(n: u64, what: &str) -> String {
 
 /// A send of the importer's own: the same at every run, and harmless if it is there already.
 fn ask(conversation: ConversationId, step: &str, kind: &str) -> Send {
+    let id = MessageId::derived(
+        "parlour.import.irc",
+        &[conversation.as_bytes(), step.as_bytes()],
+    );
     Send {
-        r#ref: 0,
         conversation: Some(conversation),
-        to: None,
-        id: MessageId::derived(
-            "parlour.import.irc",
-            &[conversation.as_bytes(), step.as_bytes()],
-        ),
-        retry: true,
-        after: None,
         kind: Some(kind.to_owned()),
-        class: None,
-        mentions: Default::default(),
-        reply_to: None,
-        thread: None,
-        target: None,
-        key: None,
-        value: None,
-        on: true,
-        base: None,
-        named: Vec::new(),
-        create: None,
-        origin: None,
-        expires_after_s: None,
-        body: Body::default(),
-        mail: Default::default(),
-        lists: Default::default(),
+        ..Send::empty(id)
     }
 }

@@ -203,33 +203,15 @@ impl Story {
 
     fn send(&self, at: &Place<'_>, author: &str, id: MessageId, kind: &str) -> Send {
         Send {
-            r#ref: 0,
             conversation: Some(self.conversation),
-            to: None,
-            id,
             retry: false,
-            after: None,
             kind: Some(kind.to_owned()),
-            class: None,
-            mentions: Default::default(),
-            reply_to: None,
-            thread: None,
-            target: None,
-            key: None,
-            value: None,
-            on: true,
-            base: None,
-            named: Vec::new(),
-            create: None,
             origin: Some(Origin {
                 author: author.to_owned(),
                 id: format!("{}:{}", at.file, at.line),
                 time_ms: at.time_ms,
             }),
-            expires_after_s: None,
-            body: Body::default(),
-            mail: Default::default(),
-            lists: Default::default(),
+            ..Send::empty(id)
         }
     }
 }

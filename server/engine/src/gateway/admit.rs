@@ -179,29 +179,8 @@ impl Submission {
 
 fn empty(id: MessageId, kind: &str) -> client::Send {
     client::Send {
-        r#ref: 0,
-        conversation: None,
-        to: None,
-        id,
-        retry: true,
-        after: None,
         kind: Some(kind.to_owned()),
-        class: None,
-        mentions: Default::default(),
-        reply_to: None,
-        thread: None,
-        target: None,
-        key: None,
-        value: None,
-        on: true,
-        base: None,
-        named: Vec::new(),
-        create: None,
-        origin: None,
-        expires_after_s: None,
-        body: Default::default(),
-        mail: Default::default(),
-        lists: Default::default(),
+        ..client::Send::empty(id)
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use parlour_ports::roster::Entry;
-use parlour_protocol::body::Body;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{client, server};
 use parlour_protocol::http as wire;
@@ -166,31 +165,11 @@ pub async fn members(
 
 /// A send of this kind with nothing else in it.
 fn ask(conversation: ConversationId, id: MessageId, kind: &str) -> client::Send {
+    // A retry: the id may have been used by an earlier try of the same request.
     client::Send {
-        r#ref: 0,
         conversation: Some(conversation),
-        to: None,
-        id,
-        // The id may have been used by an earlier try of the same request.
-        retry: true,
-        after: None,
         kind: Some(kind.to_owned()),
-        class: None,
-        mentions: Default::default(),
-        reply_to: None,
-        thread: None,
-        target: None,
-        key: None,
-        value: None,
-        on: true,
-        base: None,
-        named: Vec::new(),
-        create: None,
-        origin: None,
-        expires_after_s: None,
-        body: Body::default(),
-        mail: Default::default(),
-        lists: Default::default(),
+        ..client::Send::empty(id)
     }
 }
 
