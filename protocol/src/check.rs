@@ -4,7 +4,7 @@
 //! Gateways refuse by it, finally, what is no retry; clients ask it before they keep a send. It
 //! never knows who is a member, what stands at a place, or what time it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::body::Body;
 use crate::error::Code;
@@ -97,7 +97,8 @@ pub fn check(frame: &Client, user: UserId, limits: &Limits) -> Checked {
         }
         Client::MailAck(f) => at_most("from", f.from.len(), limits.mail_devices, "devices"),
         Client::Watch(f) => at_most("users", f.users.len(), limits.watched_users, "users"),
-        Client::Typing(_) | Client::Focus(_) | Client::History(_) | Client::Ping(_) => Ok(()),
+        Client::History(f) => place("before", f.before),
+        Client::Typing(_) | Client::Focus(_) | Client::Ping(_) => Ok(()),
     }
 }
 
@@ -119,6 +120,11 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
     }
     key(f.key.as_deref(), needs_key(name), limits)?;
     text("value", f.value.as_deref(), limits.name_bytes)?;
+    // What came from elsewhere is kept as it was there.
+    let here = f.origin.is_none();
+    if here && matches!(name, kind::NAME | kind::TOPIC) {
+        one_line("value", f.value.as_deref())?;
+    }
     place("target", f.target)?;
     place("reply_to", f.reply_to)?;
     place("thread", f.thread)?;
@@ -148,6 +154,9 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
     if matches!(name, kind::ADD | kind::REMOVE | kind::ROLE) && f.named.is_empty() {
         return bad("named", "is empty");
     }
+    if f.create.as_ref().is_some_and(|c| c.shape == Shape::Group) {
+        group("named", &f.named, limits)?;
+    }
     named("named", &f.named, limits)?;
     mentions(&f.mentions, limits)?;
     if let Some(origin) = &f.origin {
@@ -155,7 +164,11 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
         text("origin.id", Some(&origin.id), limits.name_bytes)?;
     }
     mail(&f.mail, &f.lists, limits)?;
-    body(&f.body, limits)
+    body(&f.body, limits)?;
+    if here && matches!(name, kind::MESSAGE | kind::EDIT) {
+        says(&f.body)?;
+    }
+    Ok(())
 }
 
 /// Whether an edit may be taken.
@@ -166,7 +179,8 @@ pub fn edit(f: &client::Edit, limits: &Limits) -> Checked {
     place("target", Some(f.target))?;
     mentions(&f.mentions, limits)?;
     mail(&f.mail, &f.lists, limits)?;
-    body(&f.body, limits)
+    body(&f.body, limits)?;
+    says(&f.body)
 }
 
 /// Whether a deletion may be taken.
@@ -227,8 +241,10 @@ pub fn new_conversation(f: &http::NewConversation, limits: &Limits) -> Checked {
     if f.shape == Shape::Direct {
         return bad("shape", "cannot be `direct`: send to the user with `to`");
     }
-    text("name", f.name.as_deref(), limits.name_bytes)?;
-    text("topic", f.topic.as_deref(), limits.name_bytes)?;
+    for (field, value) in [("name", &f.name), ("topic", &f.topic)] {
+        text(field, value.as_deref(), limits.name_bytes)?;
+        one_line(field, value.as_deref())?;
+    }
     let post = [setting::EVERYONE, setting::ADMINS];
     if f.post.as_deref().is_some_and(|v| !post.contains(&v)) {
         return bad("post", "is `everyone` or `admins`");
@@ -238,6 +254,9 @@ pub fn new_conversation(f: &http::NewConversation, limits: &Limits) -> Checked {
         .is_some_and(|v| !["invited", setting::OPEN].contains(&v))
     {
         return bad("join", "is `invited` or `open`");
+    }
+    if f.shape == Shape::Group {
+        group("members", &f.members, limits)?;
     }
     named("members", &f.members, limits)
 }
@@ -285,6 +304,47 @@ fn key(key: Option<&str>, needed: bool, limits: &Limits) -> Checked {
 
 fn named(field: &str, named: &[Named], limits: &Limits) -> Checked {
     at_most(field, named.len(), limits.named_users, "users")
+}
+
+/// More than a group holds, whoever of them makes it. The last place is the log's to judge.
+fn group(field: &str, named: &[Named], limits: &Limits) -> Checked {
+    let most = limits.group_members;
+    let users: BTreeSet<UserId> = named.iter().map(|n| n.user).collect();
+    if users.len() as u64 > most {
+        let what = format!(
+            "`{field}` has {} users, a group has at most {most} members",
+            users.len()
+        );
+        return Err(Refused::new(Code::GROUP_FULL, what));
+    }
+    Ok(())
+}
+
+/// Of a name that stands in one line.
+fn one_line(field: &str, text: Option<&str>) -> Checked {
+    match text.and_then(|t| t.chars().find(|c| c.is_control())) {
+        Some(c) => bad(
+            field,
+            format_args!("has the control character U+{:04X}", u32::from(c)),
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Whether a message's plain body says something, in fields of the types that they have.
+fn says(body: &Body) -> Checked {
+    let fields = match body {
+        // What it says may lie in its keys for single devices alone.
+        Body::Sealed(_) => return Ok(()),
+        Body::Plain(fields) => fields,
+    };
+    match fields.get("text") {
+        Some(serde_json::Value::String(text)) if !text.is_empty() || fields.len() > 1 => Ok(()),
+        Some(serde_json::Value::String(_)) => bad("body.plain.text", "is empty"),
+        Some(_) => bad("body.plain.text", "is no string"),
+        None if fields.is_empty() => bad("body", "is empty: a text goes into `body.plain.text`"),
+        None => Ok(()),
+    }
 }
 
 fn mentions(mentions: &Mentions, limits: &Limits) -> Checked {

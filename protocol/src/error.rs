@@ -79,7 +79,7 @@ codes! {
     3006 GROUP_FULL 409 "The group has as many members as a group can have. Make a channel for more.";
     3007 NO_TARGET 404 "There is no event at this place that could be changed.";
     3008 DELETED 410 "The event at this place was deleted and takes no further change.";
-    3009 ID_REUSED 409 "This id was already used for something else. Make a new id for each send.";
+    3009 ID_REUSED 409 "This id has an outcome already, of a send with other contents: this one was not sent. Make a new id for each send.";
     3010 CANCELLED 410 "The message was given up before it was placed. It was not sent.";
     3011 BASE_CHANGED 409 "The setting has changed since the one named by `base`. Read it again, then decide.";
     3012 BLOCKED 403 "This user does not take messages from you.";

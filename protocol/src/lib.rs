@@ -2,7 +2,8 @@
 //!
 //! Promises: no I/O, no clock, no randomness, no panics on any input; builds for wasm32.
 //! In flow order: what things are called ([`id`], [`seq`], [`kind`]), what is said
-//! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`]), what the log and the
+//! ([`body`], [`frame`], [`http`]), how it becomes bytes ([`codec`])
+//! and is told apart ([`contents`]), what the log and the
 //! store keep ([`position`], [`record`], [`row`]), how two ends compare ([`mod@line`]), and what
 //! can go wrong ([`error`], [`limits`], [`check`]). Beside the flow: bugs to plant ([`mutant`]).
 #![cfg_attr(
@@ -14,6 +15,7 @@ pub mod body;
 pub mod bytes;
 pub mod check;
 pub mod codec;
+pub mod contents;
 pub mod error;
 pub mod fact;
 pub mod frame;

@@ -53,6 +53,10 @@ pub enum Answer {
         /// The time displayed.
         #[n(2)]
         time_ms: u64,
+        /// What was placed, by [`crate::contents::digest`]: whoever asks for other contents under
+        /// the id is refused by its gateway.
+        #[n(3)]
+        digest: Option<u64>,
     },
     /// Refused. The code's range says whether finally.
     #[n(1)]

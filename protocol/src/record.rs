@@ -169,6 +169,10 @@ pub struct Header {
     /// hear of. Absent otherwise.
     #[n(23)]
     pub stranger: Option<bool>,
+    /// What the send says ([`crate::contents::digest`]), by which another one under its id is told
+    /// apart. Absent: of what gives an id up, and of records from before it was there.
+    #[n(24)]
+    pub digest: Option<u64>,
 }
 
 impl Header {
@@ -208,6 +212,7 @@ impl Header {
             value: None,
             off: false,
             stranger: None,
+            digest: None,
         }
     }
 

@@ -78,6 +78,9 @@ pub enum Outcome {
         /// The time displayed.
         #[n(2)]
         time_ms: u64,
+        /// As in its record's header.
+        #[n(3)]
+        digest: Option<u64>,
     },
     /// It was refused, and nobody ever sees it.
     #[n(1)]

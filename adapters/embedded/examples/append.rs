@@ -36,6 +36,7 @@ fn message(c: ConversationId, seq: u64) -> [Row; 2] {
         seq: Seq(seq),
         n: seq,
         time_ms: seq,
+        digest: None,
     };
     [
         Row::Event(Event {

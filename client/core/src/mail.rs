@@ -86,7 +86,7 @@ impl Mailbox {
             .into_iter()
             .filter_map(|d| self.stored.get(&d).map(|k| (d, *k)))
             .collect();
-        (!from.is_empty()).then_some(Frame::MailAck(client::MailAck { from }))
+        (!from.is_empty()).then_some(Frame::MailAck(client::MailAck { r#ref: 0, from }))
     }
 
     /// Whether mail was left out that a new connection would bring now.

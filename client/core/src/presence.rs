@@ -39,6 +39,7 @@ impl Presence {
 
     pub(crate) fn frame(&self) -> Frame {
         Frame::Watch(client::Watch {
+            r#ref: 0,
             users: self.watched.iter().copied().collect(),
         })
     }
@@ -77,7 +78,10 @@ impl Presence {
             return None;
         }
         self.typed = Some((conversation, now));
-        Some(Frame::Typing(client::Typing { conversation }))
+        Some(Frame::Typing(client::Typing {
+            r#ref: 0,
+            conversation,
+        }))
     }
 
     /// The user said something: whoever reads it takes the typing to have ended with it, and is

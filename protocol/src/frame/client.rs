@@ -257,9 +257,17 @@ frame! {
     }
 }
 
+fn is_zero(r#ref: &Ref) -> bool {
+    *r#ref == 0
+}
+
 frame! {
     /// Cumulative marks, many in one frame. Not answered; own marks are echoed by `receipt`.
     Marks {
+        /// Carried back if it is refused.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub r#ref: Ref,
         /// Up to which place.
         pub marks: BTreeMap<ConversationId, Seq>,
     }
@@ -268,6 +276,10 @@ frame! {
 frame! {
     /// Mail of these devices is stored up to these counters, and may be forgotten.
     MailAck {
+        /// Carried back if it is refused.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub r#ref: Ref,
         /// By sending device.
         pub from: BTreeMap<DeviceId, u64>,
     }
@@ -276,6 +288,10 @@ frame! {
 frame! {
     /// The user types here. Repeat every few seconds; it fades by itself.
     Typing {
+        /// Carried back if it is refused.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub r#ref: Ref,
         /// The conversation.
         pub conversation: ConversationId,
     }
@@ -284,6 +300,10 @@ frame! {
 frame! {
     /// This conversation is open on the screen, or none. Its line and receipts are sent.
     Focus {
+        /// Carried back if it is refused.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub r#ref: Ref,
         /// The conversation.
         #[serde(default)]
         pub conversation: Option<ConversationId>,
@@ -296,6 +316,10 @@ frame! {
 frame! {
     /// These users are visible now; replaces the set before.
     Watch {
+        /// Carried back if it is refused.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub r#ref: Ref,
         /// At most 500.
         pub users: Vec<UserId>,
     }

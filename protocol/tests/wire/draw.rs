@@ -268,6 +268,7 @@ impl<'a> Draw<'a> {
             }),
             n @ (7 | 8) => {
                 let marks = client::Marks {
+                    r#ref: self.u64(),
                     marks: self.map(|d| (d.conversation(), d.seq())),
                 };
                 if n == 7 {
@@ -277,16 +278,20 @@ impl<'a> Draw<'a> {
                 }
             }
             9 => Client::MailAck(client::MailAck {
+                r#ref: self.u64(),
                 from: self.map(|d| (d.device(), d.u64())),
             }),
             10 => Client::Typing(client::Typing {
+                r#ref: self.u64(),
                 conversation: self.conversation(),
             }),
             11 => Client::Focus(client::Focus {
+                r#ref: self.u64(),
                 conversation: self.option(Self::conversation),
                 members: self.bool(),
             }),
             12 => Client::Watch(client::Watch {
+                r#ref: self.u64(),
                 users: self.list(Self::user),
             }),
             13 => Client::History(client::History {
@@ -516,6 +521,7 @@ impl<'a> Draw<'a> {
             value: self.option(Self::text),
             off: self.bool(),
             stranger: self.option(Self::bool),
+            digest: self.option(Self::u64),
         }
     }
 
@@ -572,6 +578,7 @@ impl<'a> Draw<'a> {
                         seq: self.seq(),
                         n: self.u64(),
                         time_ms: self.u64(),
+                        digest: self.option(Self::u64),
                     }
                 } else {
                     row::Outcome::Refused {

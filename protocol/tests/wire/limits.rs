@@ -80,6 +80,7 @@ fn nested(depth: usize) -> Body {
 fn marks(n: usize) -> client::Marks {
     let conversation = |n: usize| ConversationId::derived("test", &[&n.to_be_bytes()]);
     client::Marks {
+        r#ref: 0,
         marks: (0..n).map(|n| (conversation(n), Seq(1))).collect(),
     }
 }
@@ -150,7 +151,7 @@ fn cases() -> Vec<Case> {
             l.mail_devices,
             |n| {
                 let from = mail(n).into_keys().map(|device| (device, 1)).collect();
-                Client::MailAck(client::MailAck { from })
+                Client::MailAck(client::MailAck { r#ref: 0, from })
             },
             bad,
         ),
@@ -177,6 +178,7 @@ fn cases() -> Vec<Case> {
             l.watched_users,
             |n| {
                 Client::Watch(client::Watch {
+                    r#ref: 0,
                     users: (0..n).map(user).collect(),
                 })
             },
@@ -563,6 +565,7 @@ fn places_and_counters_begin_at_one() {
         assert_eq!(refused(&send(change)), Code::BAD_REQUEST);
     }
     let marks = client::Marks {
+        r#ref: 0,
         marks: [(group(), Seq::ZERO)].into(),
     };
     assert_eq!(refused(&Client::Read(marks)), Code::BAD_REQUEST);

@@ -78,7 +78,7 @@ impl Log {
         let submission = Submission::of(frame, me.user, &Limits::default()).expect("a send");
         let place = submission.conversation(me.user).expect("an address");
         match judge(&submission, &me, place, admit, 5, 1) {
-            Judged::Append(record) => self.append(*record),
+            Judged::Append { record, .. } => self.append(*record),
             Judged::Refuse(refusal) => format!("refused {}", refusal.code),
         }
     }

@@ -150,7 +150,7 @@ impl<T> Feed<T> {
         );
         let record = match judged {
             Judged::Refuse(refusal) => return Ok(Err(refusal)),
-            Judged::Append(record) => record,
+            Judged::Append { record, .. } => record,
         };
         let position = append(&self.node, self.conversation, *record)
             .await

@@ -17,9 +17,10 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use parlour_engine::gateway::fold::{self, stretch};
 use parlour_engine::gateway::need::{Have, Need};
+use parlour_protocol::check;
 use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{client, server};
+use parlour_protocol::frame::{Client, client, server};
 
 pub(crate) use ask::code;
 pub use submit::submit;
@@ -63,6 +64,8 @@ pub async fn history(
     ask: client::History,
 ) -> Answer<server::Stretch> {
     let limits = &node.config.limits;
+    let frame = Client::History(ask.clone());
+    check::check(&frame, caller.user(), limits)?;
     let most = usize::try_from(limits.page_events).unwrap_or(usize::MAX);
     let limit = ask.limit.map_or(most, |l| most.min(l as usize)).max(1);
     let asked = fold::asked(&ask);
@@ -76,6 +79,9 @@ pub async fn history(
     };
     match ask::get(&node.ports, caller.user(), caller.0.device, need).await? {
         Have::History(Some(history)) => {
+            if let Some(ahead) = asked.ahead(history.newest()) {
+                return Err(Failure::new(Code::SEQ_AHEAD).why(ahead));
+            }
             let bytes = usize::try_from(limits.page_bytes).unwrap_or(usize::MAX);
             Ok(stretch(
                 ask.conversation,

@@ -126,6 +126,7 @@ async fn a_seq_from_the_future_is_refused() {
     let said = socket.say(group, "one").await;
 
     let mark = client::Marks {
+        r#ref: 0,
         marks: [(group, Seq(said.seq.0 + 1_000))].into(),
     };
     socket.send(&Client::Read(mark)).await;

@@ -145,6 +145,7 @@ async fn a_channel_is_heard_by_those_who_look_and_told_to_the_others() {
     let (mut other, _) = Socket::connect(&node.url, &eve.token.0, Codec::Json).await;
     looks
         .send(&Client::Focus(client::Focus {
+            r#ref: 0,
             conversation: Some(channel),
             members: false,
         }))

@@ -59,6 +59,7 @@ async fn marks_typing_and_presence_are_told() {
     let at = sent.conversation;
 
     hers.send(&Client::Watch(client::Watch {
+        r#ref: 0,
         users: vec![bob.user],
     }))
     .await;
@@ -79,11 +80,13 @@ async fn marks_typing_and_presence_are_told() {
     state(&mut hers, State::Online).await;
 
     hers.send(&Client::Focus(client::Focus {
+        r#ref: 0,
         conversation: Some(at),
         members: true,
     }))
     .await;
     his.send(&Client::Read(client::Marks {
+        r#ref: 0,
         marks: [(at, sent.seq)].into(),
     }))
     .await;
@@ -102,8 +105,11 @@ async fn marks_typing_and_presence_are_told() {
     })
     .await;
 
-    his.send(&Client::Typing(client::Typing { conversation: at }))
-        .await;
+    his.send(&Client::Typing(client::Typing {
+        r#ref: 0,
+        conversation: at,
+    }))
+    .await;
     hers.expect(|f| match f {
         Server::Typing(t) if t.conversation == at && t.users == [bob.user] => Some(()),
         _ => None,

@@ -251,6 +251,7 @@ async fn a_device_that_was_not_reached_is_woken_and_one_that_was_is_not() {
     // What a live client does.
     his.send(&parlour_protocol::frame::Client::Delivered(
         parlour_protocol::frame::client::Marks {
+            r#ref: 0,
             marks: [(sent.conversation, sent.seq)].into(),
         },
     ))

@@ -68,7 +68,8 @@ async fn only_members_who_do_not_block_are_woken_and_a_read_clears_it() {
     let other = node.log_in("bob").await;
     let (mut his, _) = Socket::connect(&node.url, &other.token.0, Codec::Json).await;
     let marks = [(sent.conversation, sent.seq)].into();
-    his.send(&Client::Read(client::Marks { marks })).await;
+    his.send(&Client::Read(client::Marks { r#ref: 0, marks }))
+        .await;
     his.expect(|f| match f {
         Server::Receipt(r) if r.conversation == sent.conversation => Some(()),
         _ => None,

@@ -501,6 +501,7 @@ pub fn effect(
                 peer_exists: peer.is_none_or(known),
                 blocked: false,
                 newer_lists: Vec::new(),
+                nobody: Vec::new(),
             }))
         }
         Need::Inbox { after } => {

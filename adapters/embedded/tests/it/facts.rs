@@ -230,6 +230,7 @@ async fn an_outcome_is_written_once() {
             seq: Seq(9),
             n: 9,
             time_ms: 9,
+            digest: None,
         };
     }
     history.append(Partition(0), vec![again]).await.unwrap();

@@ -76,6 +76,7 @@ pub(crate) fn message(c: ConversationId, seq: u64) -> Vec<Row> {
                 seq: Seq(seq),
                 n: seq,
                 time_ms: seq,
+                digest: None,
             },
         }),
     ];

@@ -273,6 +273,7 @@ impl Client {
             send(
                 out,
                 Frame::Focus(client::Focus {
+                    r#ref: 0,
                     conversation: self.focus,
                     members: self.focus_members,
                 }),

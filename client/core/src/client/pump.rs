@@ -199,10 +199,22 @@ impl Client {
             return;
         }
         if !delivered.is_empty() {
-            send(out, Frame::Delivered(client::Marks { marks: delivered }));
+            send(
+                out,
+                Frame::Delivered(client::Marks {
+                    r#ref: 0,
+                    marks: delivered,
+                }),
+            );
         }
         if !read.is_empty() {
-            send(out, Frame::Read(client::Marks { marks: read }));
+            send(
+                out,
+                Frame::Read(client::Marks {
+                    r#ref: 0,
+                    marks: read,
+                }),
+            );
         }
         self.marks_at = self.now_ms.saturating_add(self.settings.marks_ms);
         let again = self.now_ms.saturating_add(RESTATE_MS);

@@ -4,6 +4,7 @@
 //! stand. Its verdict goes into the record, and bows to an outcome that the id has already.
 
 use parlour_protocol::check;
+use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::client;
 use parlour_protocol::http::Scope;
@@ -63,7 +64,12 @@ impl From<Code> for Refusal {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judged {
     /// It goes into the log, with its verdict if it has one.
-    Append(Box<Record>),
+    Append {
+        /// It.
+        record: Box<Record>,
+        /// What the asker is told, beyond its code, if the verdict becomes the outcome.
+        verdict: Option<Refusal>,
+    },
     /// It is refused, finally: no retry, so nobody else can have it.
     Refuse(Refusal),
 }
@@ -160,6 +166,12 @@ impl Submission {
             .or_else(|| self.send.to.map(|to| ConversationId::direct(user, to)))
     }
 
+    /// What it says, by which another send under its id is told apart. None of what gives it up.
+    #[must_use]
+    pub fn digest(&self) -> Option<u64> {
+        (!self.cancel).then(|| contents::digest(&self.send))
+    }
+
     /// What it is judged by.
     #[must_use]
     pub fn need(&self, user: UserId) -> Option<Need> {
@@ -169,9 +181,15 @@ impl Submission {
             .to
             .or_else(|| (conversation == ConversationId::own(user)).then_some(user));
         let lists = self.send.lists.iter().map(|(u, s)| (*u, *s)).collect();
+        let comes = matches!(self.send.kind.as_deref(), Some(kind::CREATE | kind::ADD));
+        let named = match &self.wrong {
+            None if comes => self.send.named.iter().map(|n| n.user).collect(),
+            _ => Vec::new(),
+        };
         Some(Need::Admit {
             conversation,
             peer,
+            named,
             lists,
         })
     }
@@ -209,10 +227,11 @@ pub fn judge(
         .to
         .or_else(|| (conversation == ConversationId::own(user)).then_some(user))
         .or_else(|| admit.entry.as_ref().and_then(|e| e.peer(user)));
-    let refusal = refusal(submission, identity, peer, class, admit);
-    if let (Some(refusal), false) = (&refusal, send.retry) {
-        return Judged::Refuse(refusal.clone());
-    }
+    let verdict = refusal(submission, identity, peer, class, admit);
+    let verdict = match verdict {
+        Some(refusal) if !send.retry => return Judged::Refuse(refusal),
+        verdict => verdict,
+    };
     let time_ms = send.origin.as_ref().map_or(now_ms, |o| o.time_ms);
     let mut h = Header::new(
         conversation,
@@ -223,7 +242,8 @@ pub fn judge(
         name,
         time_ms,
     );
-    h.verdict = refusal.map(|r| r.code);
+    h.verdict = verdict.as_ref().map(|r| r.code);
+    h.digest = submission.digest();
     h.after = send.after;
     h.peer = peer;
     let stranger = peer.is_none() && admit.entry.is_none() && send.create.is_none();
@@ -251,7 +271,10 @@ pub fn judge(
     };
     let mut record = Record::new(&h, payload);
     record.rules = rules;
-    Judged::Append(Box::new(record))
+    Judged::Append {
+        record: Box::new(record),
+        verdict,
+    }
 }
 
 fn refusal(
@@ -294,6 +317,14 @@ fn refusal(
         (None, _) if send.after.is_some() => {}
         (None, Some(_)) => return Some(Code::NOT_MEMBER.into()),
         (None, None) => return Some(Code::NOT_FOUND.into()),
+    }
+    if !admit.nobody.is_empty() {
+        let ids: Vec<String> = admit.nobody.iter().map(ToString::to_string).collect();
+        let what = format!("`named` has users that do not exist: {}", ids.join(", "));
+        return Some(Refusal {
+            code: Code::BAD_REQUEST,
+            details: Some(what.into()),
+        });
     }
     // A list of devices is what is being set; it need not be sealed for itself (decision 9).
     if !admit.newer_lists.is_empty() && send.kind.as_deref() != Some(kind::DEVICE_LIST) {

@@ -17,6 +17,8 @@ pub enum Need {
         conversation: ConversationId,
         /// The other user, if the request says that it is direct.
         peer: Option<UserId>,
+        /// Users whom it would bring in.
+        named: Vec<UserId>,
         /// Whose device lists it was sealed for, each with its version.
         lists: Vec<(UserId, Seq)>,
     },
@@ -127,6 +129,8 @@ pub struct Admit {
     pub peer_exists: bool,
     /// Whether that user blocked this one.
     pub blocked: bool,
+    /// Of the users whom it would bring in, the first few that do not exist.
+    pub nobody: Vec<UserId>,
     /// Device lists that are newer than the send was sealed for.
     pub newer_lists: Vec<(UserId, Seq, Bytes)>,
 }

@@ -238,6 +238,7 @@ impl Sequencer {
                     seq: effect.seq,
                     n: effect.carried.n,
                     time_ms: h.time_ms,
+                    digest: h.digest,
                 }
             }
         };
@@ -279,7 +280,17 @@ impl Sequencer {
 
 fn answer(outcome: Outcome) -> Answer {
     match outcome {
-        Outcome::Placed { seq, n, time_ms } => Answer::Placed { seq, n, time_ms },
+        Outcome::Placed {
+            seq,
+            n,
+            time_ms,
+            digest,
+        } => Answer::Placed {
+            seq,
+            n,
+            time_ms,
+            digest,
+        },
         Outcome::Refused { code } => Answer::Refused { code },
     }
 }

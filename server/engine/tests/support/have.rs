@@ -74,6 +74,7 @@ impl Run {
                     open: words.contains(&"open"),
                     peer_exists: words.contains(&"peer"),
                     blocked: words.contains(&"blocked"),
+                    nobody: value(words, "nobody").map(users).unwrap_or_default(),
                     newer_lists: Vec::new(),
                 }))
             }
@@ -155,6 +156,7 @@ impl Run {
                     seq: Seq(number(seq)),
                     n: number(seq),
                     time_ms: self.now_ms,
+                    digest: None,
                 },
             },
             ["refused", id, "in", place, code] => Given::Answer {

@@ -169,6 +169,7 @@ impl Run {
                     seq: Seq(number(seq)),
                     n: number(seq),
                     time_ms: 0,
+                    digest: None,
                 },
             }]),
             ["marked", who, place, m, ..] => Input::Signals(vec![Signal::Marked {

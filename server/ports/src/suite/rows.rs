@@ -157,6 +157,7 @@ impl Maker {
                 seq: self.head.seq,
                 n: self.head.n,
                 time_ms: header.time_ms,
+                digest: None,
             },
         ));
         rows

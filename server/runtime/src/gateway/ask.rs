@@ -22,6 +22,8 @@ const MAIL: usize = 64;
 const MEMBERS: usize = 1_000;
 /// Users whose rights are looked up at once.
 const AT_ONCE: usize = 32;
+/// Users that do not exist, of whom a refusal tells.
+const NOBODY: usize = 5;
 
 fn entry(e: roster::Entry) -> Entry {
     Entry {
@@ -65,10 +67,13 @@ async fn answer(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Re
         Need::Admit {
             conversation,
             peer,
+            named,
             lists,
-        } => Have::Admit(Box::new(
-            admit(ports, user, conversation, peer, lists).await?,
-        )),
+        } => {
+            let mut admit = admit(ports, user, conversation, peer, lists).await?;
+            admit.nobody = nobody(ports, named).await?;
+            Have::Admit(Box::new(admit))
+        }
         Need::Inbox { after } => {
             let page = ports.roster.inbox(user, after, INBOX).await?;
             Have::Inbox(page.into_iter().map(entry).collect())
@@ -117,6 +122,24 @@ fn is_on(settings: &[parlour_protocol::row::Setting], key: &str) -> bool {
         .find(|s| s.key == key)
         .and_then(|s| s.value.as_deref())
         .is_some_and(|value| !matches!(value, "" | "off"))
+}
+
+/// Of these users, the first few that do not exist. One who exists does so for ever.
+async fn nobody(ports: &Ports, named: Vec<UserId>) -> Result<Vec<UserId>, Error> {
+    let mut nobody = Vec::new();
+    let mut each = stream::iter(named)
+        .map(|user| async move {
+            let found = ports.accounts.user(user).await?;
+            Ok::<_, Error>(found.is_none().then_some(user))
+        })
+        .buffered(AT_ONCE);
+    while let Some(one) = each.next().await {
+        nobody.extend(one?);
+        if nobody.len() == NOBODY {
+            break;
+        }
+    }
+    Ok(nobody)
 }
 
 async fn admit(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parlour_engine::gateway::admit::{Identity, Judged, Submission, judge};
 use parlour_engine::gateway::need::{Have, Need};
 use parlour_ports::accounts::Device;
+use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::fact::{Fact, Question};
 use parlour_protocol::frame::{client, server};
@@ -107,31 +108,43 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
             .await?
             .ok_or(Code::AFTER_UNKNOWN)?;
     }
+    let digest = submission.digest();
     let have = ask::get(&node.ports, user, identity.device, need).await?;
     let Have::Admit(admit) = have else {
         return Err(Code::INTERNAL.into());
     };
     let now_ms = clock::now_ms();
-    match judge(&submission, &identity, conversation, &admit, now_ms, RULES) {
-        Judged::Refuse(refusal) => {
-            return Err(refuse(refusal.code, refusal.details, conversation, id));
-        }
-        Judged::Append(record) => {
-            put_mail(node, &identity, &submission.send).await?;
+    let refused = |code, details| refuse(code, details, conversation, id);
+    let judged = judge(&submission, &identity, conversation, &admit, now_ms, RULES);
+    let verdict = match judged {
+        Judged::Refuse(refusal) => return Err(refused(refusal.code, refusal.details)),
+        Judged::Append { record, verdict } => {
+            if verdict.is_none() {
+                put_mail(node, &identity, &submission.send).await?;
+            }
             append(node, conversation, *record)
                 .await
                 .map_err(|code| Failure::new(code.unwrap_or(Code::NOT_YET)).retry(500))?;
+            verdict
         }
-    }
+    };
     match outcome(node, conversation, user, id).await? {
-        Some(Outcome::Placed { seq, n, time_ms }) => Ok(Placed {
+        Some(Outcome::Placed { digest: placed, .. }) if !contents::fits(placed, digest) => {
+            Err(refused(Code::ID_REUSED, None))
+        }
+        Some(Outcome::Placed {
+            seq, n, time_ms, ..
+        }) => Ok(Placed {
             conversation,
             id,
             seq,
             n,
             time_ms,
         }),
-        Some(Outcome::Refused { code }) => Err(refuse(code, None, conversation, id)),
+        Some(Outcome::Refused { code }) => {
+            let details = verdict.filter(|v| v.code == code).and_then(|v| v.details);
+            Err(refused(code, details))
+        }
         None => Err(Failure::new(Code::NOT_YET).retry(1_000)),
     }
 }

@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, Limited};
 use parlour_ports::accounts::Device;
+use parlour_protocol::check::Refused;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::client::Token;
 use parlour_protocol::frame::server;
@@ -56,6 +57,12 @@ impl Failure {
 impl From<Code> for Failure {
     fn from(code: Code) -> Self {
         Self::new(code)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.code).why(refused.what)
     }
 }
 

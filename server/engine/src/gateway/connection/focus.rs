@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{Server, server};
+use parlour_protocol::frame::{Ref, Server, client, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Shape;
 use parlour_protocol::row::Event;
@@ -76,8 +76,11 @@ impl Again {
 impl Connection {
     pub(super) fn focus_on(
         &mut self,
-        conversation: Option<ConversationId>,
-        members: bool,
+        client::Focus {
+            r#ref,
+            conversation,
+            members,
+        }: client::Focus,
         out: &mut Vec<Output>,
     ) {
         // What was asked for an earlier one comes too late.
@@ -90,7 +93,7 @@ impl Connection {
         match conversation {
             None => self.focus_off(out),
             Some(conversation) => self.ask(
-                Pending::Focus(conversation, members),
+                Pending::Focus(r#ref, conversation, members),
                 Need::Entry { conversation },
                 out,
             ),
@@ -110,20 +113,21 @@ impl Connection {
 
     pub(super) fn focused(
         &mut self,
+        r#ref: Ref,
         conversation: ConversationId,
         members: bool,
         entry: Option<&Entry>,
         out: &mut Vec<Output>,
     ) {
         let Some(entry) = entry else {
-            let mut error = server::Error::new(0, Code::NOT_FOUND);
+            let mut error = server::Error::new(r#ref, Code::NOT_FOUND);
             error.conversation = Some(conversation);
             return self.send(&Server::Error(error), out);
         };
         let user = self.user();
         let shape = entry.standing.shape;
         self.places.at(conversation).about = Some((shape, entry.peer(user)));
-        let mut answer = page(0);
+        let mut answer = page(r#ref);
         answer.lines = vec![line(entry)];
         answer.about = vec![about(entry, user)];
         for line in &answer.lines {

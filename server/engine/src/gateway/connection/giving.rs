@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
@@ -10,6 +11,7 @@ use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::Answer;
 use parlour_protocol::seq::Head;
 
+use super::sending::Wait;
 use super::{Connection, Output, Phase};
 use crate::gateway::admit::Identity;
 use crate::gateway::given::{Given, Prepared};
@@ -152,15 +154,24 @@ impl Connection {
         let key = (conversation, id);
         // It is that of every request with this id, whichever of them it was made for: an outcome,
         // or a word to try again, which nobody is the worse for.
-        let mut refs = self.waiting.all(key);
-        if refs.is_empty() {
+        let mut waiting = self.waiting.all(key);
+        if waiting.is_empty() {
             // Asked for on another connection of this device, or before this one.
-            refs.push(0);
+            waiting.push(Wait::default());
         }
-        for r#ref in refs {
+        for wait in waiting {
+            let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
             let frame = match answer {
-                Answer::Placed { seq, n, time_ms } => Server::Sent(server::Sent {
-                    r#ref,
+                // Of other contents, under the same id.
+                Answer::Placed { digest, .. }
+                    if !contents::fits(digest, wait.digest) && !planted(Mutant::ReusePasses) =>
+                {
+                    Server::Error(refused(Code::ID_REUSED))
+                }
+                Answer::Placed {
+                    seq, n, time_ms, ..
+                } => Server::Sent(server::Sent {
+                    r#ref: wait.r#ref,
                     id,
                     conversation,
                     seq,
@@ -168,7 +179,12 @@ impl Connection {
                     time_ms,
                 }),
                 Answer::Refused { code } => {
-                    Server::Error(server::Error::new(r#ref, code).of(conversation, id))
+                    let mut error = refused(code);
+                    error.details = wait
+                        .verdict
+                        .filter(|verdict| verdict.code == code)
+                        .and_then(|verdict| verdict.details);
+                    Server::Error(error)
                 }
             };
             self.send(&frame, out);

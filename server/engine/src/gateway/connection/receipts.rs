@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{Server, server};
+use parlour_protocol::frame::{Ref, Server, client, server};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::kind::Shape;
 use parlour_protocol::node::Signal;
@@ -25,13 +25,9 @@ pub(super) struct Marking {
 }
 
 impl Connection {
-    pub(super) fn mark(
-        &mut self,
-        marks: BTreeMap<ConversationId, Seq>,
-        read: bool,
-        out: &mut Vec<Output>,
-    ) {
-        for (conversation, seq) in marks {
+    pub(super) fn mark(&mut self, marks: client::Marks, read: bool, out: &mut Vec<Output>) {
+        let r#ref = marks.r#ref;
+        for (conversation, seq) in marks.marks {
             let place = self.places.get(conversation);
             match place.about {
                 Some(_) if place.given().seq == seq => {
@@ -46,7 +42,7 @@ impl Connection {
                         limit: 1,
                         changes_since: None,
                     };
-                    self.ask(Pending::Place(conversation, seq, read), need, out);
+                    self.ask(Pending::Place(r#ref, conversation, seq, read), need, out);
                 }
             }
         }
@@ -54,14 +50,14 @@ impl Connection {
 
     pub(super) fn place_found(
         &mut self,
-        conversation: ConversationId,
-        seq: Seq,
+        r#ref: Ref,
+        (conversation, seq): (ConversationId, Seq),
         read: bool,
         history: Option<&History>,
         out: &mut Vec<Output>,
     ) {
         let refused = |code| {
-            let mut error = server::Error::new(0, code);
+            let mut error = server::Error::new(r#ref, code);
             error.conversation = Some(conversation);
             Server::Error(error)
         };

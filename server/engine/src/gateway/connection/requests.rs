@@ -27,9 +27,9 @@ pub(super) enum Pending {
     Mail,
     AckMail,
     History(Ref, ConversationId, Asked),
-    Place(ConversationId, Seq, bool),
+    Place(Ref, ConversationId, Seq, bool),
     StoreMarks,
-    Focus(ConversationId, bool),
+    Focus(Ref, ConversationId, bool),
     InFocus(ConversationId),
     Marks(ConversationId),
     Typing(ConversationId),
@@ -82,12 +82,13 @@ impl Connection {
         }
         match frame {
             Client::Hello(_) => {
-                let error = server::Error::new(0, Code::BAD_FRAME).why("`hello` comes once");
+                let error = server::Error::new(r#ref, Code::BAD_REQUEST)
+                    .why("`hello` comes once, as the first frame of a connection");
                 self.send(&Server::Error(error), out);
             }
             Client::Sync(sync) => self.sync(sync, out),
-            Client::Delivered(marks) => self.mark(marks.marks, false, out),
-            Client::Read(marks) => self.mark(marks.marks, true, out),
+            Client::Delivered(marks) => self.mark(marks, false, out),
+            Client::Read(marks) => self.mark(marks, true, out),
             Client::MailAck(ack) => {
                 let from = ack.from.into_iter().collect();
                 self.ask(Pending::AckMail, Need::AckMail { from }, out);
@@ -104,7 +105,7 @@ impl Connection {
                     );
                 }
             }
-            Client::Focus(focus) => self.focus_on(focus.conversation, focus.members, out),
+            Client::Focus(focus) => self.focus_on(focus, out),
             Client::Watch(watch) => self.watch(watch.users, out),
             Client::History(history) => self.histories.push_back(history),
             Client::Ping(_)
@@ -164,12 +165,12 @@ impl Connection {
             (Pending::History(r#ref, conversation, asked), Ok(Have::History(history))) => {
                 self.history(r#ref, conversation, asked, history, out);
             }
-            (Pending::Place(conversation, seq, read), Ok(Have::History(history))) => {
-                self.place_found(conversation, seq, read, history.as_deref(), out);
+            (Pending::Place(r#ref, conversation, seq, read), Ok(Have::History(history))) => {
+                self.place_found(r#ref, (conversation, seq), read, history.as_deref(), out);
             }
             (Pending::StoreMarks, Ok(Have::Stored(marks))) => self.marks_stored(marks, now_ms, out),
-            (Pending::Focus(conversation, members), Ok(Have::Entry(entry))) => {
-                self.focused(conversation, members, entry.as_deref(), out);
+            (Pending::Focus(r#ref, conversation, members), Ok(Have::Entry(entry))) => {
+                self.focused(r#ref, conversation, members, entry.as_deref(), out);
             }
             (Pending::InFocus(conversation), Ok(Have::Entry(entry))) => {
                 self.in_focus(conversation, entry.as_deref(), out);
@@ -232,6 +233,12 @@ impl Connection {
             error.conversation = Some(conversation);
             return self.send(&Server::Error(error), out);
         };
+        let given = self.places.get(conversation).given().seq;
+        if let Some(ahead) = asked.ahead(history.newest().max(given)) {
+            let mut error = server::Error::new(r#ref, Code::SEQ_AHEAD).why(ahead);
+            error.conversation = Some(conversation);
+            return self.send(&Server::Error(error), out);
+        }
         let bytes = usize::try_from(self.config.limits.page_bytes).unwrap_or(usize::MAX);
         let stretch = fold::stretch(conversation, asked, &history, self.config.codec, bytes);
         let mut answer = page(r#ref);
@@ -262,7 +269,12 @@ fn reference(frame: &Client) -> Ref {
         Client::Cancel(f) => f.r#ref,
         Client::History(f) => f.r#ref,
         Client::Ping(f) => f.r#ref,
-        _ => 0,
+        Client::Delivered(f) | Client::Read(f) => f.r#ref,
+        Client::MailAck(f) => f.r#ref,
+        Client::Typing(f) => f.r#ref,
+        Client::Focus(f) => f.r#ref,
+        Client::Watch(f) => f.r#ref,
+        Client::Hello(_) => 0,
     }
 }
 

@@ -10,7 +10,7 @@ use parlour_protocol::record::Record;
 
 use super::requests::Pending;
 use super::{Ask, Connection, Output};
-use crate::gateway::admit::{Judged, Submission, judge};
+use crate::gateway::admit::{Judged, Refusal, Submission, judge};
 use crate::gateway::need::{Admit, Need};
 
 /// Refusals of its own that a connection remembers: more than can be under way at once.
@@ -23,35 +23,46 @@ const TRIES: usize = 4;
 /// Requests that wait for the outcome of their id, in the order in which they went to the log. One
 /// id may have been sent more than once. Bounded with all requests that wait.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(BTreeMap<(ConversationId, MessageId), VecDeque<Ref>>);
+pub(super) struct Waiting(BTreeMap<(ConversationId, MessageId), VecDeque<Wait>>);
+
+/// A request that waits for the outcome of its id.
+#[derive(Debug, Default)]
+pub(super) struct Wait {
+    /// Its reference; 0 for none.
+    pub(super) r#ref: Ref,
+    /// What it says, if that matters.
+    pub(super) digest: Option<u64>,
+    /// What its gateway has against it, which becomes the outcome if there is none yet.
+    pub(super) verdict: Option<Refusal>,
+}
 
 impl Waiting {
     pub(super) fn len(&self) -> usize {
         self.0.values().map(VecDeque::len).sum()
     }
 
-    fn add(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
-        let refs = self.0.entry(key).or_default();
-        if refs.len() >= TRIES {
-            refs.pop_front();
+    fn add(&mut self, key: (ConversationId, MessageId), wait: Wait) {
+        let waiting = self.0.entry(key).or_default();
+        if waiting.len() >= TRIES {
+            waiting.pop_front();
         }
-        refs.push_back(r#ref);
+        waiting.push_back(wait);
     }
 
     /// Takes this one out.
     pub(super) fn remove(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
-        if let Some(refs) = self.0.get_mut(&key) {
-            if let Some(at) = refs.iter().position(|r| *r == r#ref) {
-                refs.remove(at);
+        if let Some(waiting) = self.0.get_mut(&key) {
+            if let Some(at) = waiting.iter().position(|w| w.r#ref == r#ref) {
+                waiting.remove(at);
             }
-            if refs.is_empty() {
+            if waiting.is_empty() {
                 self.0.remove(&key);
             }
         }
     }
 
     /// Takes all of an id out.
-    pub(super) fn all(&mut self, key: (ConversationId, MessageId)) -> Vec<Ref> {
+    pub(super) fn all(&mut self, key: (ConversationId, MessageId)) -> Vec<Wait> {
         self.0.remove(&key).unwrap_or_default().into()
     }
 }
@@ -143,9 +154,16 @@ impl Connection {
                 error.details = refusal.details;
                 self.send(&Server::Error(error), out);
             }
-            Judged::Append(record) => {
-                self.waiting.add((conversation, id), r#ref);
-                if submission.send.mail.is_empty() || submission.wrong.is_some() {
+            Judged::Append { record, verdict } => {
+                // A first try that had nothing against it has put its keys already.
+                let keyless = submission.send.mail.is_empty() || verdict.is_some();
+                let wait = Wait {
+                    r#ref,
+                    digest: submission.digest(),
+                    verdict,
+                };
+                self.waiting.add((conversation, id), wait);
+                if keyless {
                     return self.append((conversation, id), r#ref, record, out);
                 }
                 // Keys first: a body that nobody can open is worse than a key to nothing.
