@@ -320,9 +320,15 @@ fn group(field: &str, named: &[Named], limits: &Limits) -> Checked {
     Ok(())
 }
 
-/// Of a name that stands in one line.
-fn one_line(field: &str, text: Option<&str>) -> Checked {
-    match text.and_then(|t| t.chars().find(|c| c.is_control())) {
+/// Whether a name or the like stands in one line, and steers neither a terminal nor the direction
+/// in which what is around it is read (Unicode's embeddings, overrides and isolates).
+///
+/// # Errors
+/// The first character that does.
+pub fn one_line(field: &str, text: Option<&str>) -> Checked {
+    let steers =
+        |c: &char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match text.and_then(|t| t.chars().find(steers)) {
         Some(c) => bad(
             field,
             format_args!("has the control character U+{:04X}", u32::from(c)),

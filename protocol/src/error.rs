@@ -87,7 +87,7 @@ codes! {
     3014 EXISTS 409 "It exists already. Choose another name or id.";
     3015 BAD_REQUEST 400 "The request does not fit. `details` says which field and why.";
     3016 NAME_TAKEN 409 "This name is taken. Choose another.";
-    3017 BAD_NAME 400 "A name has 1 to 64 bytes, no white space, no control characters, no `@` and no `:`.";
+    3017 BAD_NAME 400 "A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others. `details` says what is wrong.";
     3018 WEAK_PASSWORD 400 "A password has at least 8 and at most 1024 bytes.";
     3019 SIGN_UP_CLOSED 403 "This server does not take sign-ups. Ask its administrator for an account.";
     3020 INVITATION_NEEDED 403 "Signing up here takes an invitation, and the one given is missing, used or expired.";

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use parlour_ports::Error;
-use parlour_ports::accounts::{Accounts, Device, Invitations, Made, User};
+use parlour_ports::accounts::{Accounts, Device, Holder, Invitations, Made, User};
 use parlour_protocol::http::{Scope, UserType};
 use parlour_protocol::id::{DeviceId, UserId};
 
@@ -264,22 +264,20 @@ impl Accounts for Shared {
             .await
     }
 
-    async fn verify(&self, token_hash: [u8; 32]) -> Result<Option<Device>, Error> {
+    async fn verify(&self, token_hash: [u8; 32]) -> Result<Holder, Error> {
         let key = table::hash(b'T', &token_hash).0;
         let Some((user, device)) = self.get::<(UserId, DeviceId)>(&key)? else {
-            return Ok(None);
+            return Ok(Holder::Nobody);
         };
         if self
             .get::<u64>(&table::of_device(b'r', device).0)?
             .is_some()
         {
-            return Ok(None);
+            return Ok(Holder::Revoked);
         }
-        Ok(self
-            .devices_row(user)?
-            .into_iter()
-            .find(|d| d.device == device)
-            .map(Device::from))
+        let devices = self.devices_row(user)?.into_iter();
+        let mut found = devices.filter(|d| d.device == device).map(Device::from);
+        Ok(found.next().map_or(Holder::Nobody, Holder::Device))
     }
 
     async fn devices(&self, user: UserId) -> Result<Vec<Device>, Error> {

@@ -50,6 +50,28 @@ pub struct Device {
     pub created_ms: u64,
 }
 
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// This device's.
+    Device(Device),
+    /// It was a device's that is signed out for ever.
+    Revoked,
+    /// Nobody's, ever.
+    Nobody,
+}
+
+impl Holder {
+    /// The device, if it may speak.
+    #[must_use]
+    pub fn device(self) -> Option<Device> {
+        match self {
+            Self::Device(device) => Some(device),
+            Self::Revoked | Self::Nobody => None,
+        }
+    }
+}
+
 /// Whether something was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {
@@ -98,11 +120,11 @@ pub trait Accounts: Send + Sync {
     /// As `create`.
     async fn add_device(&self, device: Device, max: usize) -> Result<Made, Error>;
 
-    /// The device of a token, unless it was revoked.
+    /// Whose a token is. Whoever holds one that was revoked may learn that it was.
     ///
     /// # Errors
     /// `Unavailable`.
-    async fn verify(&self, token_hash: [u8; 32]) -> Result<Option<Device>, Error>;
+    async fn verify(&self, token_hash: [u8; 32]) -> Result<Holder, Error>;
 
     /// A user's devices.
     ///

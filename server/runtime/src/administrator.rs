@@ -20,7 +20,8 @@ pub fn account() -> UserId {
 /// The store cannot be asked.
 pub async fn knows(accounts: &dyn Accounts, token: &Token) -> Result<bool, Error> {
     let found = accounts.verify(tokens::hash(token)).await?;
-    Ok(found.is_some_and(|d| d.scopes.contains(&Scope::Admin)))
+    let device = found.device();
+    Ok(device.is_some_and(|d| d.scopes.contains(&Scope::Admin)))
 }
 
 /// Makes this token an administrator's. Making it again changes nothing.

@@ -23,7 +23,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, client, server};
 
 pub(crate) use ask::code;
-pub use submit::submit;
+pub use submit::{placed_before, submit};
 
 use crate::http::answer::{Answer, Caller, Failure};
 use crate::node::Node;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lru::LruCache;
-use parlour_ports::accounts::{Accounts, Device};
+use parlour_ports::accounts::{Accounts, Device, Holder};
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::client::Token;
 use parlour_protocol::id::DeviceId;
@@ -58,7 +58,7 @@ impl Verifier {
     /// The device of a token.
     ///
     /// # Errors
-    /// [`Code::BAD_TOKEN`]; [`Code::UNAVAILABLE`] if the store cannot be asked.
+    /// [`Code::BAD_TOKEN`]; [`Code::REVOKED`]; [`Code::UNAVAILABLE`] if the store cannot be asked.
     pub async fn verify(&self, token: &Token) -> Result<Device, Code> {
         if token.0.len() > TOKEN_BYTES_MAX {
             return Err(Code::BAD_TOKEN);
@@ -72,13 +72,16 @@ impl Verifier {
         // Taken before the question: what is revoked while it is asked is not believed longer.
         let asked = Instant::now();
         match self.accounts.verify(hash).await {
-            Ok(Some(device)) => {
+            Ok(Holder::Device(device)) => {
                 self.known().put(hash, (device.clone(), asked));
                 Ok(device)
             }
-            Ok(None) => {
+            Ok(holder) => {
                 self.known().pop(&hash);
-                Err(Code::BAD_TOKEN)
+                Err(match holder {
+                    Holder::Revoked => Code::REVOKED,
+                    _ => Code::BAD_TOKEN,
+                })
             }
             Err(error) => {
                 tracing::warn!(%error, "a token could not be looked up");

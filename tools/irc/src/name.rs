@@ -35,14 +35,16 @@ pub fn user_key(nick: &str) -> UserId {
     UserId::derived("parlour.irc.nick", &[nick.as_bytes()])
 }
 
-/// A valid name for this nick: 1 to 64 bytes, no `@`, no `:`, no white space, no control
-/// characters. A nick that is one already stays as it is; one that is not gets `-` for what does
+/// A valid name for this nick: 1 to 64 bytes of ASCII, no `@`, no `:`, no white space, no control
+/// characters, not dots alone. A nick that is one already stays as it is; one that is not gets `-` for what does
 /// not belong, and a mark of its own behind `~`, which no nick on IRC holds. Different nicks have
 /// different names, but perhaps only by case: see [`Names`].
 #[must_use]
 pub fn user_name(nick: &str) -> String {
-    let wrong = |c: char| c == '@' || c == ':' || c == '~' || c.is_whitespace() || c.is_control();
-    if !nick.is_empty() && nick.len() <= NAME_BYTES_MAX && !nick.contains(wrong) {
+    // Letters beyond ASCII a server may take or refuse by rules of its own.
+    let wrong = |c: char| matches!(c, '@' | ':' | '~') || !c.is_ascii_graphic();
+    let dots = nick.chars().all(|c| c == '.');
+    if !dots && nick.len() <= NAME_BYTES_MAX && !nick.contains(wrong) {
         return nick.to_owned();
     }
     marked(&nick.replace(wrong, "-"), nick)

@@ -9,6 +9,7 @@ use parlour_engine::gateway::connection::{Ask, Config};
 use parlour_engine::gateway::need::{self, Have, Need};
 use parlour_engine::gateway::{Connection, Input as ToConnection, Output as FromConnection};
 use parlour_engine::session::{self, Input, Output};
+use parlour_ports::accounts::Holder;
 use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::id::{ConversationId, SessionId, UserId};
@@ -298,14 +299,13 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         FromConnection::Close(code) => close(world, at, session, code),
         FromConnection::Verify { token, .. } => {
             let result = match world.accounts.verify(hash_of(&token.0)) {
-                Some(row) => Ok(Identity {
+                Holder::Device(row) => Ok(Identity {
                     user: row.user,
                     device: row.device,
                     scopes: row.scopes,
                 }),
-                // The row is gone, and so is why: the world knows whose it was.
-                None if token.0.parse::<usize>().is_ok() => Err(Code::REVOKED),
-                None => Err(Code::BAD_TOKEN),
+                Holder::Revoked => Err(Code::REVOKED),
+                Holder::Nobody => Err(Code::BAD_TOKEN),
             };
             let input = ToConnection::Verified(result);
             let after = world.dice.between(0, 5);

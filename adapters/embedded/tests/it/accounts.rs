@@ -1,7 +1,7 @@
 //! What must happen once, tried by many at a time.
 
 use parlour_embedded::Store;
-use parlour_ports::accounts::{Device, Made, User};
+use parlour_ports::accounts::{Device, Holder, Made, User};
 use parlour_protocol::bytes::Bytes;
 use parlour_protocol::http::{Scope, UserType};
 use parlour_protocol::node::Mail;
@@ -127,18 +127,19 @@ async fn a_revocation_beats_the_token() {
         let accounts = store.accounts();
         accounts.create(account(1, "ada")).await.unwrap();
         assert_eq!(accounts.add_device(made(hash), 4).await.unwrap(), Made::Yes);
-        assert_eq!(accounts.verify(hash).await.unwrap(), Some(made(hash)));
+        let holder = accounts.verify(hash).await.unwrap();
+        assert_eq!(holder, Holder::Device(made(hash)));
         assert!(accounts.revoke(user(1), device(1)).await.unwrap());
         assert!(!accounts.revoke(user(1), device(1)).await.unwrap());
     }
     let store = Store::open(folder.path()).unwrap();
     let accounts = store.accounts();
-    assert_eq!(accounts.verify(hash).await.unwrap(), None);
+    assert_eq!(accounts.verify(hash).await.unwrap(), Holder::Revoked);
     assert_eq!(accounts.revoked(0, 9).await.unwrap(), vec![(1, device(1))]);
     assert_eq!(accounts.revoked(1, 9).await.unwrap(), vec![]);
     assert_eq!(
         accounts.add_device(made(other), 4).await.unwrap(),
         Made::Taken
     );
-    assert_eq!(accounts.verify(other).await.unwrap(), None);
+    assert_eq!(accounts.verify(other).await.unwrap(), Holder::Nobody);
 }

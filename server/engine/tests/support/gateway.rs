@@ -3,12 +3,12 @@
 //! Before it begins: `limits NAME=N …`, `world LINE; LINE` (what the real sequencer makes of lines
 //! as in the log's scripts). Then, in time (`tick MS`):
 //! `hello`, `verified [SCOPE]`, `unverified CODE`, `registered`; `welcome` is all of these.
-//! Frames: `sync [has=CONV,…]`, `send ID in CONV [once] [after=ID] [wrong]`, `cancel ID in CONV`, `focus [CONV]
+//! Frames: `sync [has=CONV,…]`, `send ID in CONV [once] [after=ID] [says=TEXT] [long=BYTES] [kind=KIND] [members=USERS]`, `cancel ID in CONV`, `focus [CONV]
 //! [members]`, `watch USERS`, `read|delivered CONV=SEQ …`, `typing CONV`, `mail_ack USER K`, `history CONV …`, `ping`,
 //! each with `ref=N`; `raw TEXT` as it is, `bytes HEX` over MessagePack, `xN WORDS` for N times.
 //! Answers to `ask N`: `got N …` (see `support/have.rs`), `failed N CODE`, `appended N [unknown|CODE]`.
 //! From the node: `given event CONV SEQ`, `given raised CONV SEQ`, `given marked USER CONV MARK`,
-//! `given placed|refused …`, `given behind MS`, `given typing USER CONV`, `given mail USER K`,
+//! `given placed ID in CONV SEQ [says=TEXT]`, `given refused ID in CONV CODE`, `given behind MS`, `given typing USER CONV`, `given mail USER K`,
 //! `given presence USER=on|off …`, `given revoked`. `many N` is event 1 of G
 //! in so many conversations. `written [N]`, `drain MS`, `breach CODE`, `gone`.
 
@@ -291,7 +291,15 @@ impl Run {
                 }
                 if kind == "send" {
                     frame["retry"] = json!(!words.contains(&"once"));
-                    frame["body"] = json!({"plain": {"text": id}});
+                    let says = value(words, "says").unwrap_or(id);
+                    frame["body"] = json!({"plain": {"text": says}});
+                }
+                if let Some(list) = value(words, "members") {
+                    let named: Vec<_> = users(list)
+                        .into_iter()
+                        .map(|user| json!({"user": user}))
+                        .collect();
+                    frame["named"] = json!(named);
                 }
                 if let Some(bytes) = value(words, "long") {
                     frame["body"]["plain"]["text"] = json!("x".repeat(number(bytes) as usize));
@@ -316,8 +324,9 @@ impl Run {
             ["read" | "delivered", pairs @ ..] => {
                 let marks: serde_json::Map<String, Value> = pairs
                     .iter()
-                    .map(|pair| {
-                        let (place, seq) = pair.split_once('=').expect("CONV=SEQ");
+                    .map(|pair| pair.split_once('=').expect("CONV=SEQ"))
+                    .filter(|(place, _)| *place != "ref")
+                    .map(|(place, seq)| {
                         let id = self.world.conversation(place).to_string();
                         (id, json!(number(seq)))
                     })

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use parlour_engine::gateway::need::{Admit, Entry, Have, History, Need};
 use parlour_engine::gateway::{Given, Prepared};
+use parlour_protocol::body::Body;
+use parlour_protocol::contents::digest;
 use parlour_protocol::error::Code;
+use parlour_protocol::frame::client;
 use parlour_protocol::frame::server::{State, UserPresence};
-use parlour_protocol::id::{ConversationId, DeviceId};
+use parlour_protocol::id::{ConversationId, DeviceId, MessageId};
 use parlour_protocol::kind::HistoryRule;
 use parlour_protocol::node::{Answer, Mail};
 use parlour_protocol::row::Standing;
@@ -61,7 +64,7 @@ impl Run {
         }
     }
 
-    /// `nothing`; `admit [member|open] [peer] [blocked]`; else by what was asked.
+    /// `nothing`; `admit [member|open] [peer] [blocked] [nobody=USERS]`; else by what was asked.
     pub(super) fn have(&mut self, need: Need, words: &[&str]) -> Have {
         let nothing = words.contains(&"nothing");
         match need {
@@ -149,14 +152,18 @@ impl Run {
                     head: Head { seq, n: seq.0 },
                 }
             }
-            ["placed", id, "in", place, seq] => Given::Answer {
+            ["placed", id, "in", place, seq, rest @ ..] => Given::Answer {
                 conversation: self.world.conversation(place),
                 id: self.world.message(id),
                 answer: Answer::Placed {
                     seq: Seq(number(seq)),
                     n: number(seq),
                     time_ms: self.now_ms,
-                    digest: None,
+                    digest: value(rest, "says").map(|says| {
+                        let mut send = client::Send::empty(MessageId::NIL);
+                        send.body = Body::text(says);
+                        digest(&send)
+                    }),
                 },
             },
             ["refused", id, "in", place, code] => Given::Answer {

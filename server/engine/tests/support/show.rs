@@ -192,7 +192,7 @@ fn server(world: &World, frame: &Server) -> String {
         Server::Behind(b) => format!("behind, sync in {}", b.after_ms),
         Server::GoingAway(g) => format!("going away, come back in {}", g.after_ms),
         Server::Error(e) => format!(
-            "error {}{}{}{}{}",
+            "error {}{}{}{}{}{}",
             reference(e.r#ref),
             e.code,
             e.id.map(|id| format!(", {}", world.message_name(id)))
@@ -202,6 +202,11 @@ fn server(world: &World, frame: &Server) -> String {
                 .unwrap_or_default(),
             e.retry_ms
                 .map(|ms| format!(", retry in {ms}"))
+                .unwrap_or_default(),
+            e.details
+                .as_ref()
+                .and_then(|d| d.as_str())
+                .map(|d| format!(": {d}"))
                 .unwrap_or_default(),
         ),
         Server::Unknown => "unknown".to_owned(),

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use parlour_protocol::id::{DeviceId, UserId};
 
 use crate::Error;
-use crate::accounts::{Accounts, Device, Invitations, Made, User};
+use crate::accounts::{Accounts, Device, Holder, Invitations, Made, User};
 
 /// Users, devices, tokens, revocations and invitations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,8 +105,13 @@ impl State {
 
     /// See [`Accounts::verify`].
     #[must_use]
-    pub fn verify(&self, token_hash: [u8; 32]) -> Option<Device> {
-        self.devices.get(self.tokens.get(&token_hash)?).cloned()
+    pub fn verify(&self, token_hash: [u8; 32]) -> Holder {
+        match self.tokens.get(&token_hash).map(|d| self.devices.get(d)) {
+            Some(Some(device)) => Holder::Device(device.clone()),
+            // A token outlives its device, which only a revocation takes away.
+            Some(None) => Holder::Revoked,
+            None => Holder::Nobody,
+        }
     }
 
     /// See [`Accounts::devices`].
@@ -184,7 +189,7 @@ impl Accounts for Memory {
     async fn add_device(&self, device: Device, max: usize) -> Result<Made, Error> {
         Ok(self.state().add_device(device, max))
     }
-    async fn verify(&self, token_hash: [u8; 32]) -> Result<Option<Device>, Error> {
+    async fn verify(&self, token_hash: [u8; 32]) -> Result<Holder, Error> {
         Ok(self.state().verify(token_hash))
     }
     async fn devices(&self, user: UserId) -> Result<Vec<Device>, Error> {

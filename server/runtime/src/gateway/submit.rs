@@ -175,7 +175,47 @@ async fn put_mail(node: &Node, identity: &Identity, send: &client::Send) -> Answ
     Ok(())
 }
 
-/// Waits for the outcome of a send, in the store, where it is durable. None: not in time.
+/// Whether this very send has a place already.
+///
+/// # Errors
+/// The store cannot be asked.
+pub async fn placed_before(
+    node: &Node,
+    sender: UserId,
+    conversation: ConversationId,
+    send: &client::Send,
+) -> Answer<bool> {
+    let found = stored(node, conversation, sender, send.id).await?;
+    let asked = Some(contents::digest(send));
+    Ok(matches!(found, Some(Outcome::Placed { digest, .. }) if contents::fits(digest, asked)))
+}
+
+/// The outcome of a send, where it is durable.
+async fn stored(
+    node: &Node,
+    conversation: ConversationId,
+    sender: UserId,
+    id: MessageId,
+) -> Answer<Option<Outcome>> {
+    // As of the end of time: every row counts.
+    let ever = Position {
+        generation: Generation(u64::MAX),
+        partition: Partition::of(conversation, node.ports.log.partitions()),
+        offset: Offset(u64::MAX),
+    };
+    let question = Question::Outcome {
+        conversation,
+        sender,
+        id,
+    };
+    let facts = node.ports.history.facts(ever, vec![question]).await?;
+    Ok(match facts.into_iter().next() {
+        Some(Fact::Outcome(outcome)) => outcome,
+        _ => None,
+    })
+}
+
+/// Waits for the outcome of a send. None: not in time.
 async fn outcome(
     node: &Node,
     conversation: ConversationId,
@@ -183,21 +223,9 @@ async fn outcome(
     id: MessageId,
 ) -> Answer<Option<Outcome>> {
     let end = tokio::time::Instant::now() + Duration::from_millis(node.config.http.placed_ms);
-    // As of the end of time: every row counts.
-    let ever = Position {
-        generation: Generation(u64::MAX),
-        partition: Partition::of(conversation, node.ports.log.partitions()),
-        offset: Offset(u64::MAX),
-    };
     let mut pause = Duration::from_millis(1);
     loop {
-        let question = Question::Outcome {
-            conversation,
-            sender,
-            id,
-        };
-        let facts = node.ports.history.facts(ever, vec![question]).await?;
-        if let Some(Fact::Outcome(Some(outcome))) = facts.into_iter().next() {
+        if let Some(outcome) = stored(node, conversation, sender, id).await? {
             return Ok(Some(outcome));
         }
         if tokio::time::Instant::now() >= end {

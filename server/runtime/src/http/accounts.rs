@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use parlour_ports::accounts::{Device, Made, User};
+use parlour_protocol::check;
 use parlour_protocol::error::Code;
 use parlour_protocol::http as wire;
 use parlour_protocol::http::Scope;
@@ -17,28 +18,12 @@ use super::answer::{Answer, Caller, Failure, Json, Params, Path};
 use crate::config::SignUp;
 use crate::node::Node;
 use crate::sockets::Peer;
-use crate::{clock, tokens};
+use crate::{clock, name, tokens};
 
 /// Profiles in one answer.
 const FOUND_MAX: usize = 50;
 /// A status, in bytes.
 const STATUS_BYTES_MAX: usize = 1_024;
-
-/// A name as it may be.
-///
-/// # Errors
-/// [`Code::BAD_NAME`].
-pub fn check_name(name: &str) -> Answer<()> {
-    let fits = (1..=64).contains(&name.len())
-        && !name
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '@' | ':'));
-    if fits {
-        Ok(())
-    } else {
-        Err(Code::BAD_NAME.into())
-    }
-}
 
 /// A text that people see: no longer than it may be, and with nothing in it that steers a terminal.
 ///
@@ -50,11 +35,7 @@ pub fn check_shown(what: &str, text: &str, most: usize) -> Answer<()> {
             Failure::new(Code::BAD_REQUEST).why(format!("`{what}` has at most {most} bytes"))
         );
     }
-    if text.chars().any(char::is_control) {
-        return Err(
-            Failure::new(Code::BAD_REQUEST).why(format!("`{what}` has control characters in it"))
-        );
-    }
+    check::one_line(what, Some(text))?;
     Ok(())
 }
 
@@ -118,25 +99,19 @@ pub async fn sign_up(
     Json(ask): Json<wire::SignUp>,
 ) -> Answer<Json<wire::LoggedIn>> {
     attempt(&node, &peer)?;
-    let display = ask.display.unwrap_or_else(|| ask.name.clone());
     let invitation = match node.config.accounts.sign_up {
         SignUp::Open => None,
         SignUp::Closed => return Err(Code::SIGN_UP_CLOSED.into()),
         SignUp::Invitation => Some(ask.invitation.ok_or(Code::INVITATION_NEEDED)?),
     };
-    check_name(&ask.name)?;
+    let name = name::check(&ask.name)?;
+    let display = ask.display.unwrap_or_else(|| name.clone());
     check_shown("display", &display, 256)?;
     check_shown("device_name", &ask.device_name, 256)?;
     check_password(&ask.password.0)?;
     // Before the hashing: whoever takes a name that is taken should not cost 19 MiB. That it is
     // taken is no secret, since signing up tells it anyway.
-    if !node
-        .ports
-        .accounts
-        .find(&ask.name, true, 1)
-        .await?
-        .is_empty()
-    {
+    if !node.ports.accounts.find(&name, true, 1).await?.is_empty() {
         return Err(Code::NAME_TAKEN.into());
     }
     let password = node.passwords.hash(ask.password.0).await?;
@@ -145,7 +120,7 @@ pub async fn sign_up(
         // The same invitation and name make the same user, so that a retry uses up no second one.
         Some(token) => UserId::derived(
             "parlour.invited",
-            &[&tokens::hash(token), ask.name.to_lowercase().as_bytes()],
+            &[&tokens::hash(token), name.to_lowercase().as_bytes()],
         ),
     };
     if let Some(token) = invitation {
@@ -164,7 +139,7 @@ pub async fn sign_up(
         .accounts
         .create(User {
             user,
-            name: ask.name.clone(),
+            name: name.clone(),
             display,
             kind: wire::UserType::Person,
             status: None,
@@ -178,7 +153,7 @@ pub async fn sign_up(
     let (device, token) = make_device(&node, user, &ask.device_name, vec![Scope::Full]).await?;
     Ok(Json(wire::LoggedIn {
         user,
-        name: ask.name,
+        name,
         device,
         token,
     }))
@@ -195,11 +170,8 @@ pub async fn log_in(
     if ask.password.0.len() > 1_024 {
         return Err(Code::BAD_CREDENTIALS.into());
     }
-    let user = if check_name(&ask.name).is_ok() {
-        node.ports.accounts.find(&ask.name, true, 1).await?.pop()
-    } else {
-        None
-    };
+    let name = name::composed(&ask.name);
+    let user = node.ports.accounts.find(&name, true, 1).await?.pop();
     let phc = user.as_ref().and_then(|u| u.password.clone());
     let good = node.passwords.check(ask.password.0, phc).await?;
     let user = user.filter(|_| good).ok_or(Code::BAD_CREDENTIALS)?;
@@ -311,6 +283,7 @@ pub async fn change(
 
 /// Which users are looked for.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Find {
     name: Option<String>,
     prefix: Option<String>,
@@ -326,8 +299,12 @@ pub async fn users(
     caller.needs(Scope::Read)?;
     let accounts = &node.ports.accounts;
     let found = match (find.name, find.prefix, find.ids) {
-        (Some(name), None, None) => accounts.find(&name, true, 1).await?,
-        (None, Some(prefix), None) => accounts.find(&prefix, false, FOUND_MAX).await?,
+        (Some(name), None, None) => accounts.find(&name::composed(&name), true, 1).await?,
+        (None, Some(prefix), None) => {
+            accounts
+                .find(&name::composed(&prefix), false, FOUND_MAX)
+                .await?
+        }
         (None, None, Some(ids)) => {
             let most = usize::try_from(node.config.limits.named_users).unwrap_or(usize::MAX);
             let ids: Vec<UserId> = ids

@@ -12,10 +12,10 @@ use parlour_protocol::error::Code;
 use parlour_protocol::http as wire;
 use parlour_protocol::http::Scope;
 
-use super::accounts::{check_name, check_shown, make_device};
+use super::accounts::{check_shown, make_device};
 use super::answer::{Answer, Caller, Failure, Json};
 use crate::node::Node;
-use crate::{clock, tokens};
+use crate::{clock, name, tokens};
 
 /// Accounts that are made at once: a store that commits in groups takes them in few writes.
 const AT_ONCE: usize = 256;
@@ -24,11 +24,11 @@ const AT_ONCE: usize = 256;
 pub async fn accounts(
     State(node): State<Arc<Node>>,
     caller: Caller,
-    Json(ask): Json<wire::BulkAccounts>,
+    Json(mut ask): Json<wire::BulkAccounts>,
 ) -> Answer<Json<wire::BulkMade>> {
     caller.needs(Scope::Admin)?;
-    for account in &ask.accounts {
-        check_name(&account.name).map_err(|f| f.why(format!("`{}`", account.name)))?;
+    for account in &mut ask.accounts {
+        account.name = name::check(&account.name).map_err(|f| f.of(&account.name))?;
         if let Some(display) = &account.display {
             check_shown("display", display, 256)?;
         }

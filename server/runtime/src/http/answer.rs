@@ -46,6 +46,15 @@ impl Failure {
         self
     }
 
+    /// The same, with what of several it is said of, before what was wrong.
+    #[must_use]
+    pub fn of(mut self, which: &str) -> Self {
+        let what = self.0.details.as_ref().and_then(|d| d.as_str());
+        let what = what.map_or_else(|| format!("`{which}`"), |what| format!("`{which}`: {what}"));
+        self.0.details = Some(what.into());
+        self
+    }
+
     /// The same, to be tried again after this while.
     #[must_use]
     pub fn retry(mut self, ms: u64) -> Self {
@@ -95,7 +104,12 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(&*self.0)).into_response();
+        // A request over HTTP has no reference to be told apart by.
+        let mut error = serde_json::to_value(&*self.0).unwrap_or_default();
+        if let Some(fields) = error.as_object_mut() {
+            fields.remove("ref");
+        }
+        let mut response = (status, axum::Json(error)).into_response();
         if let Some(ms) = self.0.retry_ms
             && let Ok(value) = HeaderValue::from_str(&ms.div_ceil(1_000).to_string())
         {

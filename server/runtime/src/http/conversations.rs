@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use parlour_ports::roster::Entry;
+use parlour_protocol::check;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{client, server};
 use parlour_protocol::http as wire;
@@ -19,7 +20,7 @@ use serde::Deserialize;
 
 use super::answer::{Answer, Caller, Failure, Json, Params, Path};
 use crate::clock;
-use crate::gateway::submit;
+use crate::gateway::{placed_before, submit};
 use crate::node::Node;
 
 /// Members in one answer.
@@ -117,6 +118,7 @@ pub async fn one(
 
 /// Which members.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Page {
     after: Option<UserId>,
     limit: Option<usize>,
@@ -189,6 +191,8 @@ pub async fn make(
         return Err(Failure::new(Code::BAD_REQUEST)
             .why("a direct conversation needs no making: send to the user"));
     }
+    // All of it, before any of it is done.
+    check::new_conversation(&new, &node.config.limits)?;
     let conversation = new.id.unwrap_or_else(clock::conversation);
     let mut create = ask(conversation, step(conversation, "create"), kind::CREATE);
     create.create = Some(Create {
@@ -229,21 +233,23 @@ pub async fn add(
     Json(new): Json<wire::AddMembers>,
 ) -> Answer<Json<wire::Placed>> {
     caller.needs(Scope::Send)?;
-    let id = new
-        .id
-        .unwrap_or_else(|| MessageId::from_bytes(clock::random()));
-    let mut all_in = !new.members.is_empty();
+    check::add_members(&new, &node.config.limits)?;
+    let mut all_in = true;
     for named in &new.members {
         let entry = node.ports.roster.entry(named.user, conversation).await?;
         all_in &= entry.as_ref().is_some_and(is_member);
     }
-    // A retry of an addition finds everyone in, and gets the outcome that its id has already.
-    let mut add = ask(
-        conversation,
-        id,
-        if all_in { kind::ROLE } else { kind::ADD },
-    );
+    let id = new
+        .id
+        .unwrap_or_else(|| MessageId::from_bytes(clock::random()));
+    let mut add = ask(conversation, id, kind::ADD);
     add.named = new.members;
+    // A retry of an addition finds everyone in: it was not for their roles.
+    if all_in
+        && !(new.id.is_some() && placed_before(&node, caller.user(), conversation, &add).await?)
+    {
+        add.kind = Some(kind::ROLE.to_owned());
+    }
     submit(&node, &caller.0, add).await.map(Json)
 }
 
@@ -292,6 +298,7 @@ pub async fn send(
 
 /// Which events.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Which {
     before: Option<u64>,
     after: Option<u64>,
