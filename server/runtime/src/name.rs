@@ -1,9 +1,10 @@
 //! What an account may be called.
 //!
 //! Promises: a name has one spelling, and does not look like another by characters that cannot be
-//! seen, by letters of several scripts, or by letters that pass for ASCII (UTS #39: the general
-//! security profile, single script, skeletons). Names in ASCII are as they are. Never asked of
-//! accounts that are there already, or that an import brings: those log in as they are called.
+//! seen or by letters of several scripts; nor, if its letters pass for ASCII, like one that is
+//! there (UTS #39: the general security profile, single script, skeletons). Names in ASCII are as
+//! they are: one that comes after its look-alike is not refused. Never asked of accounts that are
+//! there already, or that an import brings: those log in as they are called.
 
 use parlour_protocol::error::Code;
 use unicode_normalization::UnicodeNormalization as _;
@@ -64,18 +65,23 @@ fn wrong(name: &str) -> Option<String> {
     if name.is_ascii() {
         return None;
     }
-    if !name.is_single_script() {
-        return Some("the name has letters of several scripts in it".to_owned());
+    let mixed = !name.is_single_script();
+    mixed.then(|| "the name has letters of several scripts in it".to_owned())
+}
+
+/// The name in ASCII that this one passes for, if there is one: it must not be someone's.
+#[must_use]
+pub fn passes_for(name: &str) -> Option<String> {
+    if name.is_ascii() {
+        return None;
     }
     let looks: String = skeleton(name).collect();
-    looks
-        .is_ascii()
-        .then(|| format!("the name looks like `{looks}`, and is another"))
+    looks.is_ascii().then_some(looks)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{check, wrong};
+    use super::{check, passes_for, wrong};
 
     #[test]
     fn names_of_any_one_script_are_taken() {
@@ -123,12 +129,24 @@ mod tests {
             ("ａｄａ", "U+FF41"),
             ("аda", "several scripts"),
             ("mаria", "several scripts"),
-            ("сосо", "looks like `coco`"),
             ("..", "dots"),
             (".", "dots"),
         ] {
             let found = wrong(name).unwrap_or_else(|| panic!("{name:?} is taken"));
             assert!(found.contains(why), "{name:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn letters_that_pass_for_ascii_are_known() {
+        for (name, looks) in [
+            ("сосо", Some("coco")),
+            ("Маша", Some("Mawa")),
+            ("Борис", None),
+            ("josé", None),
+            ("ada", None),
+        ] {
+            assert_eq!(passes_for(name).as_deref(), looks, "{name}");
         }
     }
 

@@ -29,7 +29,7 @@ async fn signs_up_logs_in_and_out() {
 
     let other = node.http().with(&second.token.0);
     assert_eq!(other.raw("POST", "/v1/logout", None).await.status, 204);
-    assert_eq!(other.get("/v1/me").await.error().code, Code::BAD_TOKEN);
+    assert_eq!(other.get("/v1/me").await.error().code, Code::REVOKED);
     let me: Profile = ada.get("/v1/me").await.ok();
     assert_eq!((me.user, me.name.as_str()), (first.user, "ada"));
 }
@@ -146,7 +146,7 @@ async fn a_revoked_device_is_out_at_once_and_for_ever() {
     for _ in 0..2 {
         let mut again = Socket::open(&node.url, Codec::Json).await;
         again.hello(&two.token.0).await;
-        assert_eq!(again.closed().await, Came::Closed(Code::BAD_TOKEN.0));
+        assert_eq!(again.closed().await, Came::Closed(Code::REVOKED.0));
         node.restart();
     }
     // A device of someone else is none of one's own.

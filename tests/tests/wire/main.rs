@@ -9,6 +9,7 @@ mod http_api;
 mod life;
 mod page;
 mod push;
+mod refusals;
 mod store;
 
 /// Both codecs.

@@ -39,6 +39,23 @@ pub fn check_shown(what: &str, text: &str, most: usize) -> Answer<()> {
     Ok(())
 }
 
+/// That a new name does not pass for someone else's.
+///
+/// # Errors
+/// [`Code::BAD_NAME`], or the store failed.
+pub async fn not_passing(node: &Node, name: &str) -> Answer<()> {
+    let Some(looks) = name::passes_for(name) else {
+        return Ok(());
+    };
+    match node.ports.accounts.find(&looks, true, 1).await?.pop() {
+        Some(there) => Err(Failure::new(Code::BAD_NAME).why(format!(
+            "the name looks like `{}`, who is here already",
+            there.name
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn check_password(password: &str) -> Answer<()> {
     if (8..=1_024).contains(&password.len()) {
         Ok(())
@@ -109,6 +126,7 @@ pub async fn sign_up(
     check_shown("display", &display, 256)?;
     check_shown("device_name", &ask.device_name, 256)?;
     check_password(&ask.password.0)?;
+    not_passing(&node, &name).await?;
     // Before the hashing: whoever takes a name that is taken should not cost 19 MiB. That it is
     // taken is no secret, since signing up tells it anyway.
     if !node.ports.accounts.find(&name, true, 1).await?.is_empty() {

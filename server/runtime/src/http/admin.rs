@@ -12,7 +12,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::http as wire;
 use parlour_protocol::http::Scope;
 
-use super::accounts::{check_shown, make_device};
+use super::accounts::{check_shown, make_device, not_passing};
 use super::answer::{Answer, Caller, Failure, Json};
 use crate::node::Node;
 use crate::{clock, name, tokens};
@@ -49,6 +49,9 @@ async fn one(node: &Node, account: wire::BulkAccount) -> Answer<Vec<wire::BulkDe
     let user = match found {
         Some(user) => user.user,
         None => {
+            not_passing(node, &account.name)
+                .await
+                .map_err(|f| f.of(&account.name))?;
             let user = User {
                 user: clock::user(),
                 name: account.name.clone(),
