@@ -40,7 +40,7 @@ export const CODES = {
   NO_TARGET: 3007,
   /** The event at this place was deleted and takes no further change. */
   DELETED: 3008,
-  /** This id was already used for something else. Make a new id for each send. */
+  /** This id has an outcome already, of a send with other contents: this one was not sent. Make a new id for each send. */
   ID_REUSED: 3009,
   /** The message was given up before it was placed. It was not sent. */
   CANCELLED: 3010,
@@ -56,7 +56,7 @@ export const CODES = {
   BAD_REQUEST: 3015,
   /** This name is taken. Choose another. */
   NAME_TAKEN: 3016,
-  /** A name has 1 to 64 bytes, no white space, no control characters, no `@` and no `:`. */
+  /** A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others. `details` says what is wrong. */
   BAD_NAME: 3017,
   /** A password has at least 8 and at most 1024 bytes. */
   WEAK_PASSWORD: 3018,
@@ -435,6 +435,8 @@ export type Event = {
 
 /** This conversation is open on the screen, or none. Its line and receipts are sent. */
 export type Focus = {
+  /** Carried back if it is refused. */
+  ref?: number;
   /** The conversation. */
   conversation?: ConversationId | null;
   /** Whether receipts are wanted member by member. */
@@ -614,6 +616,8 @@ export type Mail = {
 
 /** Mail of these devices is stored up to these counters, and may be forgotten. */
 export type MailAck = {
+  /** Carried back if it is refused. */
+  ref?: number;
   /** By sending device. */
   from: { [key in DeviceId]: number };
 };
@@ -636,6 +640,8 @@ export type Mark = {
 
 /** Cumulative marks, many in one frame. Not answered; own marks are echoed by `receipt`. */
 export type Marks = {
+  /** Carried back if it is refused. */
+  ref?: number;
   /** Up to which place. */
   marks: { [key in ConversationId]: Seq };
 };
@@ -1003,6 +1009,8 @@ export type Token = string;
 
 /** The user types here. Repeat every few seconds; it fades by itself. */
 export type Typing = {
+  /** Carried back if it is refused. */
+  ref?: number;
   /** The conversation. */
   conversation: ConversationId;
 };
@@ -1033,6 +1041,8 @@ export type UserType = "person" | "bot" | "system";
 
 /** These users are visible now; replaces the set before. */
 export type Watch = {
+  /** Carried back if it is refused. */
+  ref?: number;
   /** At most 500. */
   users: Array<UserId>;
 };

@@ -21,6 +21,7 @@ pub fn files() -> Vec<(&'static str, String)> {
     vec![
         ("docs/errors.md", pages::errors()),
         ("docs/kinds.md", pages::kinds()),
+        ("docs/http.md", pages::http()),
         ("docs/generated/frames.schema.json", pretty(&frames())),
         (
             "docs/generated/asyncapi.json",

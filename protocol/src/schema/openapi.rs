@@ -42,11 +42,16 @@ fn bodies(generator: &mut SchemaGenerator) {
     }
 }
 
-/// The document.
-pub(super) fn document() -> Value {
+/// The bodies' schemas, by name.
+pub(super) fn definitions() -> serde_json::Map<String, Value> {
     let mut generator = generator("/components/schemas");
     bodies(&mut generator);
-    let definitions = generator.take_definitions(true);
+    generator.take_definitions(true)
+}
+
+/// The document.
+pub(super) fn document() -> Value {
+    let definitions = definitions();
     let mut paths: BTreeMap<&str, BTreeMap<String, Value>> = BTreeMap::new();
     for route in ROUTES {
         let methods = paths.entry(route.path).or_default();
@@ -67,7 +72,7 @@ pub(super) fn document() -> Value {
         },
         "servers": [{
             "url": "{server}",
-            "variables": { "server": { "default": "http://127.0.0.1:8080" } },
+            "variables": { "server": { "default": "http://127.0.0.1:7400" } },
         }],
         "paths": object(paths),
         "components": {

@@ -62,7 +62,7 @@ serve! {
 }
 
 async fn no_path() -> Failure {
-    Failure::new(Code::NOT_FOUND).why("there is no such path; docs/protocol.md lists them")
+    Failure::new(Code::NOT_FOUND).why("there is no such path; docs/http.md lists them")
 }
 
 async fn no_method() -> Failure {
