@@ -157,7 +157,7 @@ fn read(world: &mut World, conversation: ConversationId) {
             after,
             before: Seq::MAX,
             newest: false,
-            changes: None,
+            changes: false,
         };
         let page = stretch(
             conversation,

@@ -168,12 +168,6 @@ impl Reader<'_> {
 }
 
 impl History {
-    /// The newest place that its reader may know of.
-    #[must_use]
-    pub fn newest(&self) -> Seq {
-        self.reader().newest(self.as_of.seq)
-    }
-
     /// Who reads.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
@@ -198,35 +192,19 @@ pub struct Asked {
     pub before: Seq,
     /// The newest of them.
     pub newest: bool,
-    /// Changes alone: those since this `as_of`.
-    pub changes: Option<Seq>,
-}
-
-impl Asked {
-    /// What of it lies beyond the newest place that its asker may know of.
-    #[must_use]
-    pub fn ahead(&self, newest: Seq) -> Option<String> {
-        let asked = [
-            ("after", self.after),
-            ("changes_since", self.changes.unwrap_or(Seq::ZERO)),
-        ];
-        asked
-            .into_iter()
-            .find(|(_, place)| *place > newest)
-            .map(|(field, place)| {
-                format!("`{field}` is {}, the newest place is {}", place.0, newest.0)
-            })
-    }
+    /// Changes alone.
+    pub changes: bool,
 }
 
 /// The range that a request asks for.
 #[must_use]
 pub fn asked(h: &client::History) -> Asked {
+    let changes = h.changes_since.is_some();
     Asked {
         after: h.after.unwrap_or(Seq::ZERO),
         before: h.before.unwrap_or(Seq::MAX),
-        newest: h.changes_since.is_none() && h.after.is_none(),
-        changes: h.changes_since,
+        newest: !changes && h.after.is_none(),
+        changes,
     }
 }
 
@@ -246,13 +224,8 @@ pub fn stretch(
     let end = reader.newest(history.as_of.seq);
     let mut events = folded(history, end);
     events.retain(|e| e.seq <= end);
-    let cut = cut(
-        &mut events,
-        codec,
-        asked.newest && asked.changes.is_none(),
-        bytes,
-    );
-    if asked.changes.is_some() {
+    let cut = cut(&mut events, codec, asked.newest && !asked.changes, bytes);
+    if asked.changes {
         let to = events.last().map_or(asked.after, |e| e.seq);
         events.retain(|e| reader.may(e.seq));
         return server::Stretch {

@@ -233,12 +233,6 @@ impl Connection {
             error.conversation = Some(conversation);
             return self.send(&Server::Error(error), out);
         };
-        let given = self.places.get(conversation).given().seq;
-        if let Some(ahead) = asked.ahead(history.newest().max(given)) {
-            let mut error = server::Error::new(r#ref, Code::SEQ_AHEAD).why(ahead);
-            error.conversation = Some(conversation);
-            return self.send(&Server::Error(error), out);
-        }
         let bytes = usize::try_from(self.config.limits.page_bytes).unwrap_or(usize::MAX);
         let stretch = fold::stretch(conversation, asked, &history, self.config.codec, bytes);
         let mut answer = page(r#ref);
