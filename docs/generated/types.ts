@@ -429,6 +429,8 @@ export type Event = {
   deleted?: Deleted | null;
   /** Folded: reactions that are set, by place. */
   reactions?: Array<Reaction>;
+  /** Folded: reactions that are set and left out here, as a frame has no room for all. */
+  reactions_more?: number;
   /** Folded: the pin that is set. */
   pinned?: Seq | null;
 };

@@ -270,6 +270,7 @@ impl Node {
             edited: None,
             deleted: None,
             reactions: Vec::new(),
+            reactions_more: 0,
             pinned: None,
         };
         let event = Server::Event(event);

@@ -27,6 +27,10 @@ fn yes() -> bool {
     true
 }
 #[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+#[allow(clippy::trivially_copy_pass_by_ref)]
 fn is_false(b: &bool) -> bool {
     !*b
 }
@@ -156,6 +160,10 @@ frame! {
         /// Folded: reactions that are set, by place.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub reactions: Vec<Reaction>,
+        /// Folded: reactions that are set and left out here, as a frame has no room for all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        #[cfg_attr(feature = "schema", ts(type = "number"))]
+        pub reactions_more: u64,
         /// Folded: the pin that is set.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub pinned: Option<Seq>,

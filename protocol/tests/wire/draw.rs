@@ -346,6 +346,7 @@ impl<'a> Draw<'a> {
                 user: d.user(),
                 key: d.text(),
             }),
+            reactions_more: self.u64(),
             pinned: self.option(Self::seq),
         }
     }

@@ -372,6 +372,7 @@ pub(crate) fn event_least() -> server::Event {
         edited: None,
         deleted: None,
         reactions: Vec::new(),
+        reactions_more: 0,
         pinned: None,
     }
 }
@@ -405,6 +406,7 @@ pub(crate) fn event() -> server::Event {
             user: bob(),
             key: "\u{1F44D}".into(),
         }],
+        reactions_more: 12,
         pinned: seqs(45),
         ..event_least()
     }

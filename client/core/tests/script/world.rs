@@ -588,6 +588,7 @@ impl World {
             edited: None,
             deleted: None,
             reactions: vec![],
+            reactions_more: 0,
             pinned: None,
         }
     }

@@ -164,6 +164,7 @@ impl State {
             edited: None,
             deleted: None,
             reactions: vec![],
+            reactions_more: 0,
             pinned: None,
         };
         self.outcomes.lock().unwrap().insert(id, seq);

@@ -17,6 +17,9 @@ use parlour_protocol::seq::Seq;
 
 use crate::gateway::need::History;
 
+/// Of an event's reactions so many bytes are shown, in their JSON encoding.
+const REACTIONS_BYTES: usize = 65_536;
+
 /// An event as its frame, alone: as it is relayed live.
 #[must_use]
 pub fn event(row: &Event) -> server::Event {
@@ -66,6 +69,7 @@ pub fn event(row: &Event) -> server::Event {
         edited: None,
         deleted: None,
         reactions: Vec::new(),
+        reactions_more: 0,
         pinned: None,
     }
 }
@@ -118,9 +122,27 @@ pub fn folded(history: &History, end: Seq) -> Vec<server::Event> {
             }
         }
         shown.reactions.sort_by_key(|r| r.seq);
+        shown.reactions_more = bound(&mut shown.reactions);
         out.push(shown);
     }
     out
+}
+
+/// Keeps the oldest reactions that a frame has room for beside the largest event. Answers how many
+/// are left out: else whoever reacts often enough could make an event that no client can be sent.
+fn bound(reactions: &mut Vec<server::Reaction>) -> u64 {
+    let mut left = REACTIONS_BYTES;
+    let fits = |reaction: &&server::Reaction| {
+        // JSON takes more than MessagePack.
+        let size = Codec::Json.size(reaction) + 1;
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    };
+    let kept = reactions.iter().take_while(fits).count();
+    let more = reactions.len() - kept;
+    reactions.truncate(kept);
+    more as u64
 }
 
 /// Who reads, and what they may.
