@@ -73,3 +73,94 @@ limits! {
     /// Nesting of a plain body.
     body_depth: 16;
 }
+
+/// Bytes that may lie around an event's body: users named and mentioned, keys, what came from
+/// where, and reactions folded in.
+const AROUND_BODY: u64 = 131_072;
+/// Bytes that may lie around a page's events.
+const AROUND_PAGE: u64 = 65_536;
+/// Members of a group by the rules of acceptance, which no configuration changes.
+const GROUP_MEMBERS: u64 = 500;
+
+impl Limits {
+    /// Whether these limits can hold together: what one lets in, the others let out.
+    ///
+    /// # Errors
+    /// Which do not, and what to do, in a sentence.
+    pub fn check(&self) -> Result<(), String> {
+        let Self {
+            body_bytes,
+            client_frame_bytes,
+            server_frame_bytes,
+            page_bytes,
+            ..
+        } = *self;
+        let at_least_1 = [
+            ("requests_burst", self.requests_burst),
+            ("requests_per_min", self.requests_per_min),
+            ("sends_burst", self.sends_burst),
+            ("sends_per_min", self.sends_per_min),
+            ("requests_open", self.requests_open),
+            ("outbound_frames", self.outbound_frames),
+            ("page_events", self.page_events),
+            ("page_bytes", page_bytes),
+            ("marks", self.marks),
+            ("devices", self.devices),
+            ("body_bytes", body_bytes),
+            ("body_depth", self.body_depth),
+            ("hello_bytes", self.hello_bytes),
+            ("hello_ms", self.hello_ms),
+            ("ping_ms", self.ping_ms),
+        ];
+        if let Some((name, _)) = at_least_1.iter().find(|(_, limit)| *limit == 0) {
+            return Err(format!("limits.{name} is 0: nothing could be done at all"));
+        }
+        // The smaller, the greater, and what lies between them.
+        let fits = [
+            (
+                ("body_bytes", body_bytes),
+                ("client_frame_bytes", client_frame_bytes),
+                1_024,
+            ),
+            (
+                ("body_bytes", body_bytes),
+                ("server_frame_bytes", server_frame_bytes),
+                AROUND_BODY,
+            ),
+            (
+                ("page_bytes", page_bytes),
+                ("server_frame_bytes", server_frame_bytes),
+                AROUND_PAGE,
+            ),
+            (
+                ("page_bytes", page_bytes),
+                ("outbound_bytes", self.outbound_bytes),
+                0,
+            ),
+            (
+                ("hello_bytes", self.hello_bytes),
+                ("client_frame_bytes", client_frame_bytes),
+                0,
+            ),
+            (("ping_ms", self.ping_ms), ("idle_ms", self.idle_ms), 1),
+        ];
+        for ((less, is), (more, has), between) in fits {
+            if is.saturating_add(between) > has {
+                return Err(format!(
+                    "limits.{less} is {is} and limits.{more} is {has}: the latter has to be {} at \
+                     least, or the former {} at most",
+                    is.saturating_add(between),
+                    has.saturating_sub(between),
+                ));
+            }
+        }
+        if self.group_members == 0 || self.group_members > GROUP_MEMBERS {
+            return Err(format!(
+                "limits.group_members is {}: a group has from 1 to {GROUP_MEMBERS} members; for \
+                 more, make a channel",
+                self.group_members
+            ));
+        }
+        Ok(())
+    }
+}
