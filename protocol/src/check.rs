@@ -327,7 +327,7 @@ fn group(field: &str, named: &[Named], limits: &Limits) -> Checked {
 /// The first character that does.
 pub fn one_line(field: &str, text: Option<&str>) -> Checked {
     let steers =
-        |c: &char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        |c: &char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     match text.and_then(|t| t.chars().find(steers)) {
         Some(c) => bad(
             field,

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use minicbor::{Decode, Encode};
 use parlour_ports::Error;
-use parlour_ports::accounts::{Accounts, Device, Holder, Invitations, Made, User};
+use parlour_ports::accounts::{Accounts, Device, Holder, Invitations, Made, NAME_BYTES_MAX, User};
 use parlour_protocol::http::{Scope, UserType};
 use parlour_protocol::id::{DeviceId, UserId};
 
@@ -211,8 +211,11 @@ impl Accounts for Shared {
     }
 
     async fn find(&self, name: &str, exact: bool, limit: usize) -> Result<Vec<User>, Error> {
-        let view = self.view();
         let key = table::name(name);
+        if name.len() > NAME_BYTES_MAX || key.len() > NAME_BYTES_MAX + 1 {
+            return Ok(Vec::new());
+        }
+        let view = self.view();
         let mut ids = Vec::new();
         if exact {
             ids.extend(view.get::<UserId>(&key)?);

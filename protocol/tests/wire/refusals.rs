@@ -108,7 +108,7 @@ fn names_and_topics_are_one_line() {
     assert_eq!(named(kind::NAME, "Größe: ½ 茶 🍵"), Ok(()));
     for kind in [kind::NAME, kind::TOPIC] {
         for c in [
-            '\n', '\t', '\0', '\u{1b}', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}',
+            '\n', '\t', '\0', '\u{1b}', '\u{7f}', '\u{9b}', '\u{2028}', '\u{202e}', '\u{2066}',
         ] {
             let (code, what) = why(named(kind, &format!("a{c}b")));
             assert_eq!(code, Code::BAD_REQUEST);

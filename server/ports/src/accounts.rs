@@ -14,6 +14,9 @@ use parlour_protocol::id::{DeviceId, UserId};
 
 use crate::Error;
 
+/// No name is longer, in bytes: what an engine's keys need to have room for.
+pub const NAME_BYTES_MAX: usize = 512;
+
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -108,7 +111,8 @@ pub trait Accounts: Send + Sync {
     /// `Unavailable`.
     async fn user(&self, user: UserId) -> Result<Option<User>, Error>;
 
-    /// Users whose name begins so, rising, at most `limit`; with `exact`, the one of the name.
+    /// Users whose name begins so, rising, at most `limit`; with `exact`, the one of the name. Of a
+    /// name of more than [`NAME_BYTES_MAX`] bytes, as given or in small letters, there is nobody.
     ///
     /// # Errors
     /// `Unavailable`.

@@ -1,8 +1,8 @@
 //! What an account may be called.
 //!
-//! Promises: a name has one spelling, and does not look like another by characters that cannot be
-//! seen or by letters of several scripts; nor, if its letters pass for ASCII, like one that is
-//! there (UTS #39: the general security profile, single script, skeletons). Names in ASCII are as
+//! Promises: a new name has one spelling, and does not look like another by characters that cannot
+//! be seen or by letters of several scripts; nor, if its letters pass for ASCII, like one that is
+//! there (UTS #39: the general security profile, single script, confusables). Names in ASCII are as
 //! they are: one that comes after its look-alike is not refused. Never asked of accounts that are
 //! there already, or that an import brings: those log in as they are called.
 
@@ -14,12 +14,23 @@ use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 use crate::http::answer::{Answer, Failure};
 
 /// The longest name, in bytes.
-const BYTES_MAX: usize = 64;
+pub const BYTES_MAX: usize = 64;
+/// So many names are looked up for one that may pass for them.
+const ALIKE_MAX: usize = 32;
 
-/// The one spelling of a name: composed (Unicode's NFC).
+/// The spellings under which a name may be known: composed (Unicode's NFC), which every new one is,
+/// and as it was given. None: it is longer than any name.
 #[must_use]
-pub fn composed(name: &str) -> String {
-    name.nfc().collect()
+pub fn spellings(name: &str) -> Vec<String> {
+    if name.len() > BYTES_MAX {
+        return Vec::new();
+    }
+    let composed: String = name.nfc().collect();
+    let mut all = vec![name.to_owned()];
+    if composed != name && composed.len() <= BYTES_MAX {
+        all.insert(0, composed);
+    }
+    all
 }
 
 /// A new account's name, composed.
@@ -27,7 +38,12 @@ pub fn composed(name: &str) -> String {
 /// # Errors
 /// [`Code::BAD_NAME`], with what is wrong with it.
 pub fn check(name: &str) -> Answer<String> {
-    let name = composed(name);
+    // It may grow, but no further than to thrice its length.
+    let name: String = if name.len() > BYTES_MAX {
+        name.to_owned()
+    } else {
+        name.nfc().collect()
+    };
     match wrong(&name) {
         None => Ok(name),
         Some(why) => Err(Failure::new(Code::BAD_NAME).why(why)),
@@ -65,23 +81,61 @@ fn wrong(name: &str) -> Option<String> {
     if name.is_ascii() {
         return None;
     }
-    let mixed = !name.is_single_script();
-    mixed.then(|| "the name has letters of several scripts in it".to_owned())
+    if !name.is_single_script() {
+        return Some("the name has letters of several scripts in it".to_owned());
+    }
+    // Names are told apart without regard to case.
+    let small = name.to_lowercase();
+    let decomposed = small.nfc().ne(small.chars());
+    decomposed.then(|| "the name has letters that change their spelling with their case".to_owned())
 }
 
-/// The name in ASCII that this one passes for, if there is one: it must not be someone's.
-#[must_use]
-pub fn passes_for(name: &str) -> Option<String> {
+/// Names in ASCII that this one passes for, in small letters: none of them may be someone's. Letters
+/// that themselves look alike (l, I, 1) are each of them. None: it passes for none; an error: for
+/// more than can be looked up.
+///
+/// # Errors
+/// [`Code::BAD_NAME`].
+pub fn passes_for(name: &str) -> Answer<Vec<String>> {
+    let mut all = vec![String::new()];
     if name.is_ascii() {
-        return None;
+        return Ok(Vec::new());
     }
-    let looks: String = skeleton(name).collect();
-    looks.is_ascii().then_some(looks)
+    for c in name.chars() {
+        let looks: String = if c.is_ascii() {
+            c.to_ascii_lowercase().to_string()
+        } else {
+            skeleton(c.encode_utf8(&mut [0; 4])).collect()
+        };
+        if !looks.is_ascii() {
+            return Ok(Vec::new());
+        }
+        let alike: &[&str] = match looks.as_str() {
+            _ if c.is_ascii() => &[],
+            // Of what looks alike in ASCII, all is put as one.
+            "l" => &["l", "i", "1"],
+            "O" => &["o", "0"],
+            "rn" => &["rn", "m"],
+            _ => &[],
+        };
+        let looks = looks.to_ascii_lowercase();
+        all = match alike {
+            [] => all.into_iter().map(|one| one + &looks).collect(),
+            alike => all
+                .iter()
+                .flat_map(|one| alike.iter().map(move |looks| format!("{one}{looks}")))
+                .collect(),
+        };
+        if all.len() > ALIKE_MAX {
+            return Err(Failure::new(Code::BAD_NAME).why("the name passes for too many others"));
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{check, passes_for, wrong};
+    use super::{check, passes_for, spellings, wrong};
 
     #[test]
     fn names_of_any_one_script_are_taken() {
@@ -129,6 +183,7 @@ mod tests {
             ("ａｄａ", "U+FF41"),
             ("аda", "several scripts"),
             ("mаria", "several scripts"),
+            ("J\u{30c}an", "with their case"),
             ("..", "dots"),
             (".", "dots"),
         ] {
@@ -139,15 +194,32 @@ mod tests {
 
     #[test]
     fn letters_that_pass_for_ascii_are_known() {
-        for (name, looks) in [
-            ("сосо", Some("coco")),
-            ("Маша", Some("Mawa")),
-            ("Борис", None),
-            ("josé", None),
-            ("ada", None),
+        for (name, among) in [
+            ("сосо", "coco"),
+            ("сосо1", "coco1"),
+            ("Маша", "mawa"),
+            ("admın", "admin"),
+            ("Іѕаас", "isaac"),
+            ("Іѕаас", "lsaac"),
+            ("ОО", "00"),
         ] {
-            assert_eq!(passes_for(name).as_deref(), looks, "{name}");
+            let found = passes_for(name).expect("few enough");
+            assert!(found.iter().any(|n| n == among), "{name}: {found:?}");
+            assert!(found.iter().all(|n| n.is_ascii()));
         }
+        for name in ["Борис", "josé", "ada", "l1l1l1l1l1"] {
+            assert!(passes_for(name).expect("few enough").is_empty(), "{name}");
+        }
+        assert!(passes_for("ӏӏӏӏӏӏӏӏ").is_err(), "3 to the 8th");
+    }
+
+    #[test]
+    fn a_name_is_known_as_it_was_given_too() {
+        assert_eq!(spellings("ada"), ["ada"]);
+        assert_eq!(spellings("jose\u{301}"), ["jos\u{e9}", "jose\u{301}"]);
+        assert!(spellings(&"x".repeat(65)).is_empty());
+        // Composed it has more bytes.
+        assert_eq!(spellings(&"\u{1d160}".repeat(16)).len(), 1);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Verifier {
                 self.known().pop(&hash);
                 Err(match holder {
                     Holder::Revoked => Code::REVOKED,
-                    _ => Code::BAD_TOKEN,
+                    Holder::Nobody | Holder::Device(_) => Code::BAD_TOKEN,
                 })
             }
             Err(error) => {

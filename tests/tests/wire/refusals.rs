@@ -5,7 +5,7 @@ use parlour_protocol::body::Body;
 use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Server, client, server};
-use parlour_protocol::http::{Conversation, LoggedIn, Placed};
+use parlour_protocol::http::{Conversation, Health, LoggedIn, Placed, Profiles};
 use parlour_protocol::id::{ConversationId, UserId};
 use parlour_protocol::seq::Seq;
 use parlour_tests::socket::plain;
@@ -164,9 +164,18 @@ async fn requests_over_http_are_made_again() {
     assert_eq!(again.seq, first.seq);
     // Everyone is in: now it is their role that is meant.
     let role = json!({"id": message_id(), "members": [{"user": cat.user, "role": "admin"}]});
-    let first: Placed = http.post(&path, &role).await.ok();
+    let changed: Placed = http.post(&path, &role).await.ok();
     let again: Placed = http.post(&path, &role).await.ok();
-    assert_eq!(again.seq, first.seq);
+    assert_eq!(again.seq, changed.seq);
+    // What it came to stays, whoever is in by then.
+    let gone = http.delete(&format!("{path}/{}", cat.user)).await;
+    let _: Placed = gone.ok();
+    for (request, seq) in [(&add, first.seq), (&role, changed.seq)] {
+        let again: Placed = http.post(&path, request).await.ok();
+        assert_eq!(again.seq, seq);
+    }
+    let one: Conversation = http.get(&format!("/v1/conversations/{id}")).await.ok();
+    assert_eq!(one.members, 2, "and brings nobody in again");
 }
 
 #[tokio::test]
@@ -207,6 +216,10 @@ async fn nobody_comes_in_who_does_not_exist() {
     }
     let one: Conversation = http.get(&format!("/v1/conversations/{group}")).await.ok();
     assert_eq!(one.members, 1);
+    // Whoever is not in it hears of nothing, of users neither.
+    let his = node.http().with(&bob.token.0);
+    let refused = his.post(&path, &json!({"members": both})).await.error();
+    assert_eq!((refused.code, refused.details), (Code::NOT_FOUND, None));
     // Nor is there anybody to say something to.
     let mut send = plain("hello?");
     send.to = Some(nobody);
@@ -248,7 +261,7 @@ async fn history_is_asked_for_in_words_that_there_are() {
         ("after=9999", None),
         ("changes_since=9999", None),
         ("before=0", Some(Code::BAD_REQUEST)),
-        ("befor=1", Some(Code::BAD_REQUEST)),
+        ("of-a-later-version=1", None),
         ("limit=x", Some(Code::BAD_REQUEST)),
     ] {
         let path = format!("/v1/conversations/{group}/history?{query}");
@@ -276,12 +289,26 @@ async fn names_that_pass_for_others_are_refused() {
         let body = json!({"name": name, "password": "long enough"});
         node.http().post("/v1/accounts", &body).await
     };
-    for bad in ["сосо", "cосо", "coco\u{200b}", "\u{202e}ococ", ".."] {
+    for name in ["admin", "Isaac", "coco1"] {
+        node.sign_up(name).await;
+    }
+    for bad in [
+        "сосо",
+        "сосо1",
+        "admın",
+        "Іѕаас",
+        "cосо",
+        "coco\u{200b}",
+        "\u{202e}ococ",
+        "..",
+    ] {
         let error = sign_up(bad).await.error();
         assert_eq!(error.code, Code::BAD_NAME, "{bad:?}");
         assert!(!details(&error).is_empty());
     }
     let _: LoggedIn = sign_up("Маша").await.ok();
+    // In ASCII a name is as it is, whoever it looks like.
+    let _: LoggedIn = sign_up("Mawa").await.ok();
     // One spelling, whichever way it is typed.
     let jose: LoggedIn = sign_up("jose\u{301}").await.ok();
     assert_eq!(jose.name, "jos\u{e9}");
@@ -289,17 +316,15 @@ async fn names_that_pass_for_others_are_refused() {
     let log_in = json!({"name": "jose\u{301}", "password": "long enough"});
     let again: LoggedIn = node.http().post("/v1/login", &log_in).await.ok();
     assert_eq!(again.user, jose.user);
-    let made = node
-        .admin()
-        .post(
-            "/v1/admin/accounts",
-            &json!({"accounts": [{"name": "сосо"}]}),
-        )
-        .await;
+    // In bulk, none is made if one may not be.
+    let bulk = json!({"accounts": [{"name": "new", "devices": 1}, {"name": "сосо"}]});
+    let made = node.admin().post("/v1/admin/accounts", &bulk).await;
     assert_eq!(made.error().code, Code::BAD_NAME);
-    assert!(details(&made.error()).contains("looks like `coco`"));
-    // What people are shown does not steer what is around it.
+    assert!(details(&made.error()).contains("`сосо`: the name looks like `coco`"));
     let http = node.http().with(&jose.token.0);
+    let found: Profiles = http.get("/v1/users?name=new").await.ok();
+    assert!(found.users.is_empty());
+    // What people are shown does not steer what is around it.
     let shown = http
         .patch("/v1/me", &json!({"display": "a\u{202e}b"}))
         .await;
@@ -308,4 +333,32 @@ async fn names_that_pass_for_others_are_refused() {
     let named = http.post("/v1/conversations", &named).await.error();
     assert_eq!(named.code, Code::BAD_REQUEST);
     assert_eq!(details(&named), "`name` has the control character U+001B");
+}
+
+/// No name, however long or however it grows, is more than a name that nobody has.
+#[tokio::test]
+async fn names_of_any_length_are_nobodys() {
+    let node = Node::start();
+    let ada = node.sign_up("ada").await;
+    let http = node.http().with(&ada.token.0);
+    let long = "x".repeat(70_000);
+    let grows = "\u{1d160}".repeat(13_000);
+    let small = "\u{23a}".repeat(30_000);
+    for name in [&long, &grows, &small] {
+        let log_in = json!({"name": name, "password": "long enough"});
+        let refused = http.post("/v1/login", &log_in).await.error();
+        assert_eq!(refused.code, Code::BAD_CREDENTIALS);
+        let sign_up = http.post("/v1/accounts", &log_in).await.error();
+        assert_eq!(sign_up.code, Code::BAD_NAME);
+        let bulk = json!({"accounts": [{"name": name}]});
+        let refused = node.admin().post("/v1/admin/accounts", &bulk).await.error();
+        assert_eq!(refused.code, Code::BAD_NAME);
+        let short: String = name.chars().take(500).collect();
+        for key in ["name", "prefix"] {
+            let found: Profiles = http.get(&format!("/v1/users?{key}={short}")).await.ok();
+            assert!(found.users.is_empty());
+        }
+    }
+    let health: Health = http.get("/health").await.ok();
+    assert_eq!(health.status, "ok");
 }

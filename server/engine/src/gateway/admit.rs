@@ -83,6 +83,9 @@ pub struct Submission {
     pub cancel: bool,
     /// What looking at it alone found wrong.
     pub wrong: Option<check::Refused>,
+    /// What it says, by which another send under its id is told apart. None of what gives it up,
+    /// and of what goes nowhere.
+    pub digest: Option<u64>,
 }
 
 impl Submission {
@@ -90,11 +93,21 @@ impl Submission {
     #[must_use]
     pub fn send(send: client::Send, user: UserId, limits: &Limits) -> Self {
         let wrong = check::send(&send, user, limits).err();
-        Self {
+        Self::new(send, false, wrong, user)
+    }
+
+    fn new(send: client::Send, cancel: bool, wrong: Option<check::Refused>, user: UserId) -> Self {
+        let mut submission = Self {
             send,
-            cancel: false,
+            cancel,
             wrong,
-        }
+            digest: None,
+        };
+        submission.digest = submission
+            .conversation(user)
+            .filter(|_| !cancel)
+            .map(|conversation| contents::digest(&submission.send, user, conversation));
+        submission
     }
 
     /// Of any frame that wants to be sequenced.
@@ -151,11 +164,7 @@ impl Submission {
             }
             _ => return None,
         };
-        Some(Self {
-            send,
-            cancel,
-            wrong,
-        })
+        Some(Self::new(send, cancel, wrong, user))
     }
 
     /// The conversation; none only if neither it nor a user was named.
@@ -164,12 +173,6 @@ impl Submission {
         self.send
             .conversation
             .or_else(|| self.send.to.map(|to| ConversationId::direct(user, to)))
-    }
-
-    /// What it says, by which another send under its id is told apart. None of what gives it up.
-    #[must_use]
-    pub fn digest(&self) -> Option<u64> {
-        (!self.cancel).then(|| contents::digest(&self.send))
     }
 
     /// What it is judged by.
@@ -243,7 +246,7 @@ pub fn judge(
         time_ms,
     );
     h.verdict = verdict.as_ref().map(|r| r.code);
-    h.digest = submission.digest();
+    h.digest = submission.digest;
     h.after = send.after;
     h.peer = peer;
     let stranger = peer.is_none() && admit.entry.is_none() && send.create.is_none();

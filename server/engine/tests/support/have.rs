@@ -9,7 +9,7 @@ use parlour_protocol::contents::digest;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::client;
 use parlour_protocol::frame::server::{State, UserPresence};
-use parlour_protocol::id::{ConversationId, DeviceId, MessageId};
+use parlour_protocol::id::{ConversationId, DeviceId};
 use parlour_protocol::kind::HistoryRule;
 use parlour_protocol::node::{Answer, Mail};
 use parlour_protocol::row::Standing;
@@ -152,20 +152,25 @@ impl Run {
                     head: Head { seq, n: seq.0 },
                 }
             }
-            ["placed", id, "in", place, seq, rest @ ..] => Given::Answer {
-                conversation: self.world.conversation(place),
-                id: self.world.message(id),
-                answer: Answer::Placed {
-                    seq: Seq(number(seq)),
-                    n: number(seq),
-                    time_ms: self.now_ms,
-                    digest: value(rest, "says").map(|says| {
-                        let mut send = client::Send::empty(MessageId::NIL);
-                        send.body = Body::text(says);
-                        digest(&send)
-                    }),
-                },
-            },
+            ["placed", id, "in", place, seq, rest @ ..] => {
+                let conversation = self.world.conversation(place);
+                let id = self.world.message(id);
+                let digest = value(rest, "says").map(|says| {
+                    let mut send = client::Send::empty(id);
+                    send.body = Body::text(says);
+                    digest(&send, user(ME), conversation)
+                });
+                Given::Answer {
+                    conversation,
+                    id,
+                    answer: Answer::Placed {
+                        seq: Seq(number(seq)),
+                        n: number(seq),
+                        time_ms: self.now_ms,
+                        digest,
+                    },
+                }
+            }
             ["refused", id, "in", place, code] => Given::Answer {
                 conversation: self.world.conversation(place),
                 id: self.world.message(id),

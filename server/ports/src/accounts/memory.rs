@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use parlour_protocol::id::{DeviceId, UserId};
 
 use crate::Error;
-use crate::accounts::{Accounts, Device, Holder, Invitations, Made, User};
+use crate::accounts::{Accounts, Device, Holder, Invitations, Made, NAME_BYTES_MAX, User};
 
 /// Users, devices, tokens, revocations and invitations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,9 @@ impl State {
     #[must_use]
     pub fn find(&self, name: &str, exact: bool, limit: usize) -> Vec<User> {
         let name = name.to_lowercase();
+        if name.len() > NAME_BYTES_MAX {
+            return Vec::new();
+        }
         self.names
             .range(name.clone()..)
             .take_while(|(of, _)| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parlour_protocol::http::{Scope, UserType};
 
-use crate::accounts::{Accounts, Device, Holder, Invitations, Made, User};
+use crate::accounts::{Accounts, Device, Holder, Invitations, Made, NAME_BYTES_MAX, User};
 use crate::suite::{self, Bench, at_once, device, hash};
 
 /// Accounts and invitations of one store.
@@ -27,6 +27,7 @@ macro_rules! accounts_suite {
             of_changes_at_once_one_holds
             a_renamed_user_leaves_the_name_behind
             users_are_found_by_how_they_begin
+            a_name_too_long_for_any_key_is_nobodys
             a_user_has_no_more_devices_than_may_be
             a_token_leads_to_its_device_alone
             revocations_are_numbered
@@ -202,6 +203,22 @@ pub async fn users_are_found_by_how_they_begin<B: Bench<Part = Door>>(bench: &mu
         let names: Vec<_> = found.iter().map(|u| u.name.as_str()).collect();
         assert_eq!(names, wanted, "{begin} {exact} {limit}");
     }
+}
+
+/// A name that no engine's keys have room for is nobody's, and no fault.
+pub async fn a_name_too_long_for_any_key_is_nobodys<B: Bench<Part = Door>>(bench: &mut B) {
+    let door = bench.open().await;
+    create(&door, user("long", 0, "x")).await;
+    for name in ["x".repeat(NAME_BYTES_MAX + 1), "x".repeat(200_000)] {
+        for exact in [true, false] {
+            let found = door.accounts.find(&name, exact, 9).await;
+            assert_eq!(found.expect("a name is answered"), []);
+        }
+    }
+    // Small letters can have more bytes.
+    let name = "\u{23a}".repeat(NAME_BYTES_MAX / 2);
+    let found = door.accounts.find(&name, true, 9).await;
+    assert_eq!(found.expect("a name is answered"), []);
 }
 
 /// A user has no more devices than may be, however many log in at once.

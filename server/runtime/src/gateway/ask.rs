@@ -22,6 +22,8 @@ const MAIL: usize = 64;
 const MEMBERS: usize = 1_000;
 /// Users whose rights are looked up at once.
 const AT_ONCE: usize = 32;
+/// Newer lists of devices that a refusal has room for, in bytes, beside the last.
+const LISTS_BYTES: usize = 16_384;
 /// Users that do not exist, of whom a refusal tells.
 const NOBODY: usize = 5;
 
@@ -71,7 +73,14 @@ async fn answer(ports: &Ports, user: UserId, device: DeviceId, need: Need) -> Re
             lists,
         } => {
             let mut admit = admit(ports, user, conversation, peer, lists).await?;
-            admit.nobody = nobody(ports, named).await?;
+            // Whoever is not in it is told so, and costs no more; what is not there is being made.
+            let theirs = match &admit.entry {
+                Some(entry) => entry.is_member(),
+                None => !named.is_empty() && ports.roster.standing(conversation).await?.is_none(),
+            };
+            if theirs {
+                admit.nobody = nobody(ports, named).await?;
+            }
             Have::Admit(Box::new(admit))
         }
         Need::Inbox { after } => {
@@ -173,9 +182,15 @@ async fn admit(
     if !lists.is_empty() {
         let stated: BTreeMap<UserId, Seq> = lists.iter().copied().collect();
         let users = stated.keys().copied().collect();
+        let mut bytes = 0;
         for (user, version, list) in ports.keys.lists(users).await? {
             if stated.get(&user).is_some_and(|s| version > *s) {
+                bytes += list.len();
                 admit.newer_lists.push((user, version, list));
+            }
+            // The next try is told of the others.
+            if bytes > LISTS_BYTES {
+                break;
             }
         }
     }

@@ -108,7 +108,7 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
             .await?
             .ok_or(Code::AFTER_UNKNOWN)?;
     }
-    let digest = submission.digest();
+    let digest = submission.digest;
     let have = ask::get(&node.ports, user, identity.device, need).await?;
     let Have::Admit(admit) = have else {
         return Err(Code::INTERNAL.into());
@@ -175,7 +175,7 @@ async fn put_mail(node: &Node, identity: &Identity, send: &client::Send) -> Answ
     Ok(())
 }
 
-/// Whether this very send has a place already.
+/// The place that one of these very sends has already, all of one id.
 ///
 /// # Errors
 /// The store cannot be asked.
@@ -183,11 +183,33 @@ pub async fn placed_before(
     node: &Node,
     sender: UserId,
     conversation: ConversationId,
-    send: &client::Send,
-) -> Answer<bool> {
-    let found = stored(node, conversation, sender, send.id).await?;
-    let asked = Some(contents::digest(send));
-    Ok(matches!(found, Some(Outcome::Placed { digest, .. }) if contents::fits(digest, asked)))
+    sends: &[&client::Send],
+) -> Answer<Option<Placed>> {
+    let Some(id) = sends.first().map(|send| send.id) else {
+        return Ok(None);
+    };
+    let found = stored(node, conversation, sender, id).await?;
+    let Some(Outcome::Placed {
+        seq,
+        n,
+        time_ms,
+        digest,
+    }) = found
+    else {
+        return Ok(None);
+    };
+    let fits = |send: &&client::Send| {
+        let asked = contents::digest(send, sender, conversation);
+        contents::fits(digest, Some(asked))
+    };
+    let placed = Placed {
+        conversation,
+        id,
+        seq,
+        n,
+        time_ms,
+    };
+    Ok(sends.iter().any(fits).then_some(placed))
 }
 
 /// The outcome of a send, where it is durable.

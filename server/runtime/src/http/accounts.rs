@@ -39,21 +39,34 @@ pub fn check_shown(what: &str, text: &str, most: usize) -> Answer<()> {
     Ok(())
 }
 
+/// The account of a name, in any spelling of it.
+///
+/// # Errors
+/// The store failed.
+pub async fn named(node: &Node, name: &str) -> Answer<Option<User>> {
+    for spelling in name::spellings(name) {
+        let found = node.ports.accounts.find(&spelling, true, 1).await?.pop();
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
 /// That a new name does not pass for someone else's.
 ///
 /// # Errors
 /// [`Code::BAD_NAME`], or the store failed.
 pub async fn not_passing(node: &Node, name: &str) -> Answer<()> {
-    let Some(looks) = name::passes_for(name) else {
-        return Ok(());
-    };
-    match node.ports.accounts.find(&looks, true, 1).await?.pop() {
-        Some(there) => Err(Failure::new(Code::BAD_NAME).why(format!(
-            "the name looks like `{}`, who is here already",
-            there.name
-        ))),
-        None => Ok(()),
+    for looks in name::passes_for(name)? {
+        if let Some(there) = node.ports.accounts.find(&looks, true, 1).await?.pop() {
+            return Err(Failure::new(Code::BAD_NAME).why(format!(
+                "the name looks like `{}`, who is here already",
+                there.name
+            )));
+        }
     }
+    Ok(())
 }
 
 fn check_password(password: &str) -> Answer<()> {
@@ -129,7 +142,7 @@ pub async fn sign_up(
     not_passing(&node, &name).await?;
     // Before the hashing: whoever takes a name that is taken should not cost 19 MiB. That it is
     // taken is no secret, since signing up tells it anyway.
-    if !node.ports.accounts.find(&name, true, 1).await?.is_empty() {
+    if named(&node, &ask.name).await?.is_some() {
         return Err(Code::NAME_TAKEN.into());
     }
     let password = node.passwords.hash(ask.password.0).await?;
@@ -188,8 +201,7 @@ pub async fn log_in(
     if ask.password.0.len() > 1_024 {
         return Err(Code::BAD_CREDENTIALS.into());
     }
-    let name = name::composed(&ask.name);
-    let user = node.ports.accounts.find(&name, true, 1).await?.pop();
+    let user = named(&node, &ask.name).await?;
     let phc = user.as_ref().and_then(|u| u.password.clone());
     let good = node.passwords.check(ask.password.0, phc).await?;
     let user = user.filter(|_| good).ok_or(Code::BAD_CREDENTIALS)?;
@@ -301,7 +313,6 @@ pub async fn change(
 
 /// Which users are looked for.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Find {
     name: Option<String>,
     prefix: Option<String>,
@@ -317,12 +328,11 @@ pub async fn users(
     caller.needs(Scope::Read)?;
     let accounts = &node.ports.accounts;
     let found = match (find.name, find.prefix, find.ids) {
-        (Some(name), None, None) => accounts.find(&name::composed(&name), true, 1).await?,
-        (None, Some(prefix), None) => {
-            accounts
-                .find(&name::composed(&prefix), false, FOUND_MAX)
-                .await?
-        }
+        (Some(name), None, None) => named(&node, &name).await?.into_iter().collect(),
+        (None, Some(prefix), None) => match name::spellings(&prefix).into_iter().next() {
+            Some(prefix) => accounts.find(&prefix, false, FOUND_MAX).await?,
+            None => Vec::new(),
+        },
         (None, None, Some(ids)) => {
             let most = usize::try_from(node.config.limits.named_users).unwrap_or(usize::MAX);
             let ids: Vec<UserId> = ids

@@ -12,7 +12,7 @@ use parlour_protocol::error::Code;
 use parlour_protocol::http as wire;
 use parlour_protocol::http::Scope;
 
-use super::accounts::{check_shown, make_device, not_passing};
+use super::accounts::{check_shown, make_device, named, not_passing};
 use super::answer::{Answer, Caller, Failure, Json};
 use crate::node::Node;
 use crate::{clock, name, tokens};
@@ -27,14 +27,28 @@ pub async fn accounts(
     Json(mut ask): Json<wire::BulkAccounts>,
 ) -> Answer<Json<wire::BulkMade>> {
     caller.needs(Scope::Admin)?;
-    for account in &mut ask.accounts {
-        account.name = name::check(&account.name).map_err(|f| f.of(&account.name))?;
+    // All of it, before any of it is made; those that are there are as they are.
+    let names: Vec<String> = ask.accounts.iter().map(|a| a.name.clone()).collect();
+    let found: Vec<Option<User>> = stream::iter(names)
+        .map(|name| {
+            let node = &node;
+            async move { named(node, &name).await }
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for (account, found) in ask.accounts.iter_mut().zip(&found) {
+        if found.is_none() {
+            account.name = name::check(&account.name).map_err(|f| f.of(&account.name))?;
+            let passing = not_passing(&node, &account.name).await;
+            passing.map_err(|f| f.of(&account.name))?;
+        }
         if let Some(display) = &account.display {
             check_shown("display", display, 256)?;
         }
     }
-    let made: Vec<Vec<wire::BulkDevice>> = stream::iter(ask.accounts)
-        .map(|account| one(&node, account))
+    let made: Vec<Vec<wire::BulkDevice>> = stream::iter(ask.accounts.into_iter().zip(found))
+        .map(|(account, found)| one(&node, account, found))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
@@ -43,15 +57,15 @@ pub async fn accounts(
     }))
 }
 
-async fn one(node: &Node, account: wire::BulkAccount) -> Answer<Vec<wire::BulkDevice>> {
+async fn one(
+    node: &Node,
+    account: wire::BulkAccount,
+    found: Option<User>,
+) -> Answer<Vec<wire::BulkDevice>> {
     let store = &node.ports.accounts;
-    let found = store.find(&account.name, true, 1).await?.pop();
     let user = match found {
         Some(user) => user.user,
         None => {
-            not_passing(node, &account.name)
-                .await
-                .map_err(|f| f.of(&account.name))?;
             let user = User {
                 user: clock::user(),
                 name: account.name.clone(),
@@ -66,7 +80,7 @@ async fn one(node: &Node, account: wire::BulkAccount) -> Answer<Vec<wire::BulkDe
                 Made::Yes => id,
                 // Someone was faster: then it exists, as asked.
                 _ => {
-                    let found = store.find(&account.name, true, 1).await?.pop();
+                    let found = named(node, &account.name).await?;
                     found.ok_or(Code::NAME_TAKEN)?.user
                 }
             }

@@ -39,6 +39,12 @@ impl Failure {
         Self(Box::new(server::Error::new(0, code)))
     }
 
+    /// Its number.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.0.code
+    }
+
     /// The same, with what exactly was wrong.
     #[must_use]
     pub fn why(mut self, what: impl Into<String>) -> Self {

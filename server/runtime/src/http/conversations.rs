@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use futures_util::{StreamExt as _, stream};
 use parlour_ports::roster::Entry;
 use parlour_protocol::check;
 use parlour_protocol::error::Code;
@@ -27,6 +28,8 @@ use crate::node::Node;
 const MEMBERS_MAX: usize = 500;
 /// Entries asked for at once.
 const INBOX_PAGE: usize = 500;
+/// Members looked up at once.
+const ENTRIES: usize = 32;
 
 /// Whether the user is in it now: a direct conversation is for ever.
 fn is_member(entry: &Entry) -> bool {
@@ -118,7 +121,6 @@ pub async fn one(
 
 /// Which members.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Page {
     after: Option<UserId>,
     limit: Option<usize>,
@@ -234,23 +236,37 @@ pub async fn add(
 ) -> Answer<Json<wire::Placed>> {
     caller.needs(Scope::Send)?;
     check::add_members(&new, &node.config.limits)?;
-    let mut all_in = true;
-    for named in &new.members {
-        let entry = node.ports.roster.entry(named.user, conversation).await?;
-        all_in &= entry.as_ref().is_some_and(is_member);
-    }
-    let id = new
-        .id
-        .unwrap_or_else(|| MessageId::from_bytes(clock::random()));
+    let user = caller.user();
+    let given = new.id;
+    let id = given.unwrap_or_else(|| MessageId::from_bytes(clock::random()));
     let mut add = ask(conversation, id, kind::ADD);
     add.named = new.members;
-    // A retry of an addition finds everyone in: it was not for their roles.
-    if all_in
-        && !(new.id.is_some() && placed_before(&node, caller.user(), conversation, &add).await?)
-    {
-        add.kind = Some(kind::ROLE.to_owned());
+    let role = client::Send {
+        kind: Some(kind::ROLE.to_owned()),
+        ..add.clone()
+    };
+    // Whether it adds or changes roles is decided once: who is in may be out at the next try.
+    let done = async || match given {
+        None => Ok(None),
+        Some(_) => placed_before(&node, user, conversation, &[&add, &role]).await,
+    };
+    if let Some(placed) = done().await? {
+        return Ok(Json(placed));
     }
-    submit(&node, &caller.0, add).await.map(Json)
+    let users: Vec<UserId> = add.named.iter().map(|named| named.user).collect();
+    let mut entries = stream::iter(users)
+        .map(|user| node.ports.roster.entry(user, conversation))
+        .buffered(ENTRIES);
+    let mut all_in = true;
+    while let Some(entry) = entries.next().await {
+        all_in &= entry?.as_ref().is_some_and(is_member);
+    }
+    let send = if all_in { role.clone() } else { add.clone() };
+    match submit(&node, &caller.0, send).await {
+        // An earlier try came to its place meanwhile.
+        Err(failure) if failure.code() == Code::ID_REUSED => done().await?.map(Json).ok_or(failure),
+        answer => answer.map(Json),
+    }
 }
 
 /// `DELETE /v1/conversations/{conversation}/members/{user}`: removes; oneself: leaves.
@@ -298,7 +314,6 @@ pub async fn send(
 
 /// Which events.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Which {
     before: Option<u64>,
     after: Option<u64>,

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use parlour_protocol::contents;
 use parlour_protocol::error::Code;
-use parlour_protocol::frame::{Server, server};
+use parlour_protocol::frame::Server;
 use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::mutant::{Mutant, planted};
@@ -156,37 +155,13 @@ impl Connection {
         // or a word to try again, which nobody is the worse for.
         let mut waiting = self.waiting.all(key);
         if waiting.is_empty() {
-            // Asked for on another connection of this device, or before this one.
+            if !self.tells_unasked(key, &answer) {
+                return;
+            }
             waiting.push(Wait::default());
         }
         for wait in waiting {
-            let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
-            let frame = match answer {
-                // Of other contents, under the same id.
-                Answer::Placed { digest, .. }
-                    if !contents::fits(digest, wait.digest) && !planted(Mutant::ReusePasses) =>
-                {
-                    Server::Error(refused(Code::ID_REUSED))
-                }
-                Answer::Placed {
-                    seq, n, time_ms, ..
-                } => Server::Sent(server::Sent {
-                    r#ref: wait.r#ref,
-                    id,
-                    conversation,
-                    seq,
-                    n,
-                    time_ms,
-                }),
-                Answer::Refused { code } => {
-                    let mut error = refused(code);
-                    error.details = wait
-                        .verdict
-                        .filter(|verdict| verdict.code == code)
-                        .and_then(|verdict| verdict.details);
-                    Server::Error(error)
-                }
-            };
+            let frame = self.ended(key, wait, answer);
             self.send(&frame, out);
         }
     }

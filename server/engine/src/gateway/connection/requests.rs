@@ -3,12 +3,13 @@
 use parlour_protocol::check;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
-use parlour_protocol::id::{ConversationId, MessageId};
+use parlour_protocol::id::ConversationId;
 use parlour_protocol::node::Signal;
 use parlour_protocol::record::Record;
 use parlour_protocol::seq::Seq;
 
 use super::catching_up::page;
+use super::sending::Appending;
 use super::{Ask, Connection, Output};
 use crate::gateway::admit::{Identity, Submission};
 use crate::gateway::fold::{self, Asked};
@@ -21,8 +22,8 @@ const TYPING_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(super) enum Pending {
     Admit(Box<Submission>),
-    Mailed((ConversationId, MessageId), Ref, Box<Record>),
-    Appending((ConversationId, MessageId), Ref),
+    Mailed(Appending, Box<Record>),
+    Appending(Appending),
     Inbox,
     Mail,
     AckMail,
@@ -159,7 +160,7 @@ impl Connection {
             (Pending::Admit(submission), Ok(Have::Admit(admit))) => {
                 self.admitted(&submission, &admit, now_ms, out);
             }
-            (Pending::Mailed(key, r#ref, record), Ok(_)) => self.append(key, r#ref, record, out),
+            (Pending::Mailed(appending, record), Ok(_)) => self.append(appending, record, out),
             (Pending::Inbox, Ok(Have::Inbox(entries))) => self.inbox(entries, out),
             (Pending::Mail, Ok(Have::Mail(mail))) => self.mail_read(mail, out),
             (Pending::History(r#ref, conversation, asked), Ok(Have::History(history))) => {
@@ -199,9 +200,9 @@ impl Connection {
                 let user = self.user();
                 (s.send.r#ref, s.conversation(user).map(|c| (c, s.send.id)))
             }
-            Pending::Mailed(key, r#ref, _) => {
-                self.waiting.remove(*key, *r#ref);
-                (*r#ref, Some(*key))
+            Pending::Mailed(appending, _) => {
+                self.waiting.remove(appending);
+                (appending.r#ref, Some(appending.key))
             }
             Pending::Inbox | Pending::Mail => return self.catch_up_failed(code, out),
             Pending::History(r#ref, ..) => (*r#ref, None),

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
-use parlour_protocol::node::Mail;
+use parlour_protocol::mutant::{Mutant, planted};
+use parlour_protocol::node::{Answer, Mail};
 use parlour_protocol::record::Record;
 
 use super::requests::Pending;
@@ -16,18 +18,39 @@ use crate::gateway::need::{Admit, Need};
 /// Refusals of its own that a connection remembers: more than can be under way at once.
 const REFUSED: usize = 512;
 
+/// Ids of which a connection remembers that it refused a second use.
+const REUSED: usize = 64;
+
 /// Requests of one id that wait: the last of them. An answer may be lost, and the same is asked
 /// again; one that was asked for so often before is answered by what the last are.
 const TRIES: usize = 4;
 
+/// A send, by its conversation and id.
+pub(super) type Key = (ConversationId, MessageId);
+
+/// A request on its way to the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Appending {
+    /// Its send.
+    pub(super) key: Key,
+    /// Which of those of one send: clients may give two requests one `ref`.
+    number: u64,
+    /// Its reference.
+    pub(super) r#ref: Ref,
+}
+
 /// Requests that wait for the outcome of their id, in the order in which they went to the log. One
 /// id may have been sent more than once. Bounded with all requests that wait.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(BTreeMap<(ConversationId, MessageId), VecDeque<Wait>>);
+pub(super) struct Waiting {
+    by_key: BTreeMap<Key, VecDeque<Wait>>,
+    numbers: u64,
+}
 
 /// A request that waits for the outcome of its id.
 #[derive(Debug, Default)]
 pub(super) struct Wait {
+    number: u64,
     /// Its reference; 0 for none.
     pub(super) r#ref: Ref,
     /// What it says, if that matters.
@@ -38,32 +61,38 @@ pub(super) struct Wait {
 
 impl Waiting {
     pub(super) fn len(&self) -> usize {
-        self.0.values().map(VecDeque::len).sum()
+        self.by_key.values().map(VecDeque::len).sum()
     }
 
-    fn add(&mut self, key: (ConversationId, MessageId), wait: Wait) {
-        let waiting = self.0.entry(key).or_default();
+    fn add(&mut self, key: Key, mut wait: Wait) -> Appending {
+        self.numbers += 1;
+        wait.number = self.numbers;
+        let appending = Appending {
+            key,
+            number: wait.number,
+            r#ref: wait.r#ref,
+        };
+        let waiting = self.by_key.entry(key).or_default();
         if waiting.len() >= TRIES {
             waiting.pop_front();
         }
         waiting.push_back(wait);
+        appending
     }
 
     /// Takes this one out.
-    pub(super) fn remove(&mut self, key: (ConversationId, MessageId), r#ref: Ref) {
-        if let Some(waiting) = self.0.get_mut(&key) {
-            if let Some(at) = waiting.iter().position(|w| w.r#ref == r#ref) {
-                waiting.remove(at);
-            }
+    pub(super) fn remove(&mut self, appending: &Appending) {
+        if let Some(waiting) = self.by_key.get_mut(&appending.key) {
+            waiting.retain(|w| w.number != appending.number);
             if waiting.is_empty() {
-                self.0.remove(&key);
+                self.by_key.remove(&appending.key);
             }
         }
     }
 
     /// Takes all of an id out.
-    pub(super) fn all(&mut self, key: (ConversationId, MessageId)) -> Vec<Wait> {
-        self.0.remove(&key).unwrap_or_default().into()
+    pub(super) fn all(&mut self, key: Key) -> Vec<Wait> {
+        self.by_key.remove(&key).unwrap_or_default().into()
     }
 }
 
@@ -108,7 +137,7 @@ impl Connection {
                 return self.send(&Server::Error(error), out);
             }
             // Of two tries under way neither is the only one: the log has the word.
-            let mut doubled = self.waiting.0.contains_key(&(conversation, id));
+            let mut doubled = self.waiting.by_key.contains_key(&(conversation, id));
             for pending in self.pending.values_mut() {
                 if let Pending::Admit(other) = pending
                     && other.send.id == id
@@ -158,13 +187,14 @@ impl Connection {
                 // A first try that had nothing against it has put its keys already.
                 let keyless = submission.send.mail.is_empty() || verdict.is_some();
                 let wait = Wait {
+                    number: 0,
                     r#ref,
-                    digest: submission.digest(),
+                    digest: submission.digest,
                     verdict,
                 };
-                self.waiting.add((conversation, id), wait);
+                let appending = self.waiting.add((conversation, id), wait);
                 if keyless {
-                    return self.append((conversation, id), r#ref, record, out);
+                    return self.append(appending, record, out);
                 }
                 // Keys first: a body that nobody can open is worse than a key to nothing.
                 let mail = submission
@@ -181,25 +211,79 @@ impl Connection {
                         (*to, mail)
                     })
                     .collect();
-                let pending = Pending::Mailed((conversation, id), r#ref, record);
+                let pending = Pending::Mailed(appending, record);
                 self.ask(pending, Need::PutMail { mail }, out);
             }
         }
     }
 
+    /// How a request ended whose send has this outcome.
+    pub(super) fn ended(&mut self, key: Key, wait: Wait, answer: Answer) -> Server {
+        let (conversation, id) = key;
+        let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
+        match answer {
+            // Of other contents, under the same id.
+            Answer::Placed { digest, .. }
+                if !contents::fits(digest, wait.digest) && !planted(Mutant::ReusePasses) =>
+            {
+                if self.reused.len() >= REUSED {
+                    self.reused.pop_front();
+                }
+                self.reused.push_back(key);
+                Server::Error(refused(Code::ID_REUSED))
+            }
+            Answer::Placed {
+                seq, n, time_ms, ..
+            } => Server::Sent(server::Sent {
+                r#ref: wait.r#ref,
+                id,
+                conversation,
+                seq,
+                n,
+                time_ms,
+            }),
+            Answer::Refused { code } => {
+                let mut error = refused(code);
+                error.details = wait
+                    .verdict
+                    .filter(|verdict| verdict.code == code)
+                    .and_then(|verdict| verdict.details);
+                Server::Error(error)
+            }
+        }
+    }
+
+    /// Whether an answer that no request of this connection waits for is told all the same: of what
+    /// was asked on another connection of its device, or before this one. Not if its client could
+    /// take it for the answer to other contents that it gave the id.
+    pub(super) fn tells_unasked(&self, key: Key, answer: &Answer) -> bool {
+        let Answer::Placed { digest, .. } = *answer else {
+            return true;
+        };
+        let user = self.user();
+        let judged = self.pending.values().any(|pending| match pending {
+            Pending::Admit(other) => {
+                other.send.id == key.1
+                    && other.conversation(user) == Some(key.0)
+                    && !contents::fits(digest, other.digest)
+            }
+            _ => false,
+        });
+        planted(Mutant::ReusePasses) || !judged && !self.reused.contains(&key)
+    }
+
     pub(super) fn append(
         &mut self,
-        key: (ConversationId, MessageId),
-        r#ref: Ref,
+        appending: Appending,
         record: Box<Record>,
         out: &mut Vec<Output>,
     ) {
         self.asks += 1;
         let ask = Ask(self.asks);
-        self.pending.insert(ask, Pending::Appending(key, r#ref));
+        self.pending.insert(ask, Pending::Appending(appending));
         out.push(Output::Append {
             ask,
-            conversation: key.0,
+            conversation: appending.key.0,
             record,
         });
     }
@@ -210,16 +294,17 @@ impl Connection {
         done: Result<(), Option<Code>>,
         out: &mut Vec<Output>,
     ) {
-        let Some(Pending::Appending(key, r#ref)) = self.pending.remove(&ask) else {
+        let Some(Pending::Appending(appending)) = self.pending.remove(&ask) else {
             return;
         };
         match done {
             // Its outcome comes by itself.
             Ok(()) => {}
             // Nobody knows: no answer, and the client tries again (invariant 9).
-            Err(None) => self.waiting.remove(key, r#ref),
+            Err(None) => self.waiting.remove(&appending),
             Err(Some(code)) => {
-                self.waiting.remove(key, r#ref);
+                self.waiting.remove(&appending);
+                let Appending { key, r#ref, .. } = appending;
                 let mut error = server::Error::new(r#ref, code).of(key.0, key.1);
                 error.retry_ms = Some(500);
                 self.send(&Server::Error(error), out);
