@@ -397,12 +397,12 @@ routes! {
     GET "/v1/devices" Token _ -> Devices [] "One's devices.";
     DELETE "/v1/devices/{device}" Token _ -> _ [] "Signs a device of one's own out. Its connections close within 5 s.";
     GET "/v1/users/{user}" Token _ -> Profile [] "Someone's profile.";
-    GET "/v1/users" Token _ -> Profiles ["name", "prefix", "ids"] "Finds users by name, by the beginning of it, or several by ids.";
+    GET "/v1/users" Token _ -> Profiles ["name", "prefix", "ids"] "Finds users by name, by the beginning of it, or several by ids: by exactly one of these.";
     POST "/v1/conversations" Token NewConversation -> Conversation [] "Makes a group or a channel.";
     GET "/v1/conversations" Token _ -> Conversations [] "One's conversations.";
     GET "/v1/conversations/{conversation}" Token _ -> Conversation [] "A conversation as it stands.";
     GET "/v1/conversations/{conversation}/members" Token _ -> Members ["after", "limit"] "Its members.";
-    POST "/v1/conversations/{conversation}/members" Token AddMembers -> Placed [] "Adds members.";
+    POST "/v1/conversations/{conversation}/members" Token AddMembers -> Placed [] "Adds members; if all of them are in, changes their roles.";
     DELETE "/v1/conversations/{conversation}/members/{user}" Token _ -> Placed [] "Removes a member; oneself: leaves.";
     GET "/v1/conversations/{conversation}/history" Token _ -> Stretch ["before", "after", "changes_since", "limit"] "Events, folded.";
     POST "/v1/conversations/{conversation}/messages" Token Send -> Placed [] "Sends an event, as the frame `send` does; answered once it is durable.";
