@@ -23,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::aside::Aside;
 use crate::batch::Batches;
+use crate::files;
 use crate::lock::Lock;
 use crate::store::{new_store_id, open_database, require_format};
 use crate::{Error, table};
@@ -49,6 +50,16 @@ pub fn backup(
             path: file.to_owned(),
         });
     }
+    let beside = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if let Err(why) = std::fs::read_dir(beside) {
+        return Err(Error::Io {
+            path: beside.to_owned(),
+            why,
+        });
+    }
     let aside = match Aside::open(folder) {
         Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
         other => other,
@@ -67,16 +78,20 @@ pub fn backup(
         path: new.clone(),
         why,
     };
-    let damaged = |why: fjall::Error| Error::Damaged {
-        path: folder.join("store"),
-        why: why.to_string(),
-    };
     let mut out = Writer::new(BufWriter::new(private_file(&new).map_err(io)?));
     out.begin().map_err(io)?;
     let mut count = 0u64;
     let own = table::meta(table::BATCH);
     for item in data.iter() {
-        let (key, value) = item.into_inner().map_err(damaged)?;
+        let (key, value) = match item.into_inner() {
+            Ok(pair) => pair,
+            Err(error) => {
+                // Half a copy is none.
+                drop(out);
+                let _ = std::fs::remove_file(&new);
+                return Err(files::named(&folder.join("store"), &error));
+            }
+        };
         if *key == *own {
             continue;
         }
@@ -94,10 +109,6 @@ pub fn backup(
         .map_err(io)?;
     std::fs::rename(&new, file).map_err(io)?;
     // The name is only there for good once its folder is on disk.
-    let beside = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     sync_folder(beside).map_err(io)?;
     progress(count, count);
     Ok(count)
@@ -124,7 +135,10 @@ pub fn restore(
         path: folder.to_owned(),
         why,
     };
-    crate::store::private_folder(folder).map_err(io)?;
+    crate::store::private_folder(folder).map_err(|why| Error::CannotMake {
+        path: folder.to_owned(),
+        why,
+    })?;
     let _lock = Lock::take(folder)?;
     // Once more: it may have been another restore that had the lock.
     if !is_free(folder) {
@@ -226,13 +240,8 @@ pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
     if folder.join("store").is_dir() {
         return Ok(());
     }
-    let why = std::io::Error::new(
-        std::io::ErrorKind::NotFound,
-        "there is no store in this folder",
-    );
-    Err(Error::Io {
+    Err(Error::NoStore {
         path: folder.to_owned(),
-        why,
     })
 }
 
@@ -299,9 +308,13 @@ type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
 
 /// Reads a copy from end to end, and checks it.
 fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
-    let damaged = |why: &str| Error::Damaged {
+    let damaged = |why: &str| Error::BackupDamaged {
         path: file.to_owned(),
         why: why.to_owned(),
+    };
+    let none = || Error::NoBackup {
+        path: file.to_owned(),
+        why: "it does not begin as one".to_owned(),
     };
     let cut = |_| damaged("it ends too early");
     let open = File::open(file).map_err(|why| Error::Io {
@@ -310,18 +323,22 @@ fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
     })?;
     let mut input = BufReader::new(open);
     let mut head = [0u8; 11];
-    input
-        .read_exact(&mut head)
-        .map_err(|_| damaged("it is no backup of Parlour's"))?;
-    if &head[..10] != MAGIC {
-        return Err(damaged("it is no backup of Parlour's"));
+    match input.read_exact(&mut head) {
+        Err(why) if why.kind() == std::io::ErrorKind::UnexpectedEof => return Err(none()),
+        other => other.map_err(|why| Error::Io {
+            path: file.to_owned(),
+            why,
+        })?,
     }
-    if head[10] != VERSION {
-        let (found, known) = (u64::from(head[10]), u64::from(VERSION));
-        return Err(Error::Newer {
+    let [magic @ .., found] = head;
+    if magic != *MAGIC {
+        return Err(none());
+    }
+    if found != VERSION {
+        return Err(Error::BackupNewer {
             path: file.to_owned(),
             found,
-            known,
+            known: VERSION,
         });
     }
     let mut all = Sha256::new();

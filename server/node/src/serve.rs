@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -94,6 +95,10 @@ pub(crate) fn ports(store: &parlour_embedded::Store) -> Ports {
         relay: store.relay(),
         wake: store.wake(),
         joined: true,
+        damage: {
+            let store = store.clone();
+            Arc::new(move || store.damage())
+        },
     }
 }
 

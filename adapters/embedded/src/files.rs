@@ -1,0 +1,513 @@
+//! Looks through the files of a store that are not journals, before the engine does.
+//!
+//! fjall takes a folder without a list of tables for one that was never finished, and deletes it;
+//! it deletes tables that are in no list; and it believes a list without looking at its checksum. So
+//! one flipped bit could cost a store all its tables without a word. Here every file is looked at
+//! first, and what is damaged is named.
+//!
+//! What there is: `version`, a marker of four bytes; and for each keyspace a folder with `current`
+//! (the number and XXH3 of the list), the list `vN` (of each table its number and the XXH3 of the
+//! whole file), and `tables`. [`Depth::Ends`] reads markers, lists, and of each table its length,
+//! its end, its metadata and its top index: cheap enough for every start. [`Depth::Whole`] reads
+//! every byte.
+//!
+//! Promises: nothing is changed; with `Whole`, each bit that flipped in a file that counts is found,
+//! and its file is named; what is damaged in one file hides no other, but for a list, which hides
+//! its tables. May be used beside a server: a list that is replaced meanwhile is read again.
+//! Never: a judgement on rows.
+
+mod archive;
+mod find;
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use crate::{Error, answered, journal};
+use archive::Archive;
+
+pub(crate) use find::Watch;
+
+/// The engine's marker of the format that it writes.
+const MARKER: &[u8] = b"FJL\x03";
+/// The keyspace that names the others.
+const NAMES: u64 = 0;
+/// How often a list is read again that the engine replaced meanwhile.
+const TRIES: u32 = 100;
+/// What is read at once.
+const CHUNK: usize = 1 << 20;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Lists, and of each table what says what is in it.
+    Ends,
+    /// Everything.
+    Whole,
+}
+
+/// A file that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+impl From<Damage> for Error {
+    fn from(Damage { path, why }: Damage) -> Self {
+        Self::Damaged { path, why }
+    }
+}
+
+/// What was looked at, and what is damaged of it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Files.
+    pub(crate) files: u64,
+    /// Their bytes, as far as they were read whole.
+    pub(crate) bytes: u64,
+    /// Those that are damaged.
+    pub(crate) damaged: Vec<Damage>,
+    /// What is there and should not be: the engine stops at it, in words that say nothing.
+    pub(crate) strays: Vec<PathBuf>,
+}
+
+impl Seen {
+    /// Nothing, or the first that is wrong.
+    pub(crate) fn whole(self) -> Result<(), Error> {
+        if let Some(path) = self.strays.into_iter().next() {
+            return Err(Error::Stray { path });
+        }
+        match self.damaged.into_iter().next() {
+            Some(damage) => Err(damage.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn damage(&mut self, path: &Path, why: impl Into<String>) {
+        self.damaged.push(Damage {
+            path: path.to_owned(),
+            why: why.into(),
+        });
+    }
+}
+
+/// A table by its keyspace's list.
+struct Listed {
+    id: u64,
+    checksum: u128,
+}
+
+/// The list of a keyspace: its path, and what is in it.
+struct List {
+    path: PathBuf,
+    tables: Vec<Listed>,
+}
+
+/// Looks at the database of this folder. `committed`: whether a batch was ever written to it; one
+/// that was cut off while it was made has less.
+///
+/// # Errors
+/// `Io`: a file may not be read. Damage is no error here.
+pub(crate) fn look(
+    store: &Path,
+    committed: bool,
+    depth: Depth,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
+    marker(store, committed, &mut seen)?;
+    let keyspaces = store.join("keyspaces");
+    let mut lists = Vec::new();
+    for (number, folder) in folders(&keyspaces, &mut seen)? {
+        if let Some(list) = list(&folder, &mut seen)? {
+            lists.push((number, folder, list));
+        }
+    }
+    // Both are there before the first batch is written.
+    let complete = |names: bool| lists.iter().any(|(n, ..)| (*n == NAMES) == names);
+    let (names, rows) = (complete(true), complete(false));
+    let expected = committed && seen.damaged.is_empty();
+    if expected && !names {
+        let path = keyspaces.join("0").join("current");
+        seen.damage(&path, "it is missing, with the list of keyspaces");
+    } else if expected && !rows {
+        seen.damage(
+            &keyspaces,
+            "the folder that has the rows, or the file `current` in it, is missing",
+        );
+    }
+    let of = match depth {
+        Depth::Ends => 0,
+        Depth::Whole => lists
+            .iter()
+            .map(|(_, folder, list)| size(folder, list))
+            .sum(),
+    };
+    for (number, folder, list) in lists {
+        // The names of keyspaces are few, and a keyspace without a name is deleted.
+        let depth = if number == NAMES { Depth::Whole } else { depth };
+        tables(&folder, list, depth, &mut seen, &mut |done| {
+            progress(done, of)
+        })?;
+    }
+    Ok(seen)
+}
+
+/// Looks at a store that is to be used, and takes away what a crash left: a batch that was half
+/// written, or a database that was half made.
+///
+/// # Errors
+/// `Damaged`, and nothing was changed; `Io`.
+pub(crate) fn check(store: &Path) -> Result<(), Error> {
+    let journals = journal::look(store)?;
+    let seen = look(store, journals.committed, Depth::Ends, &mut |_, _| {})?;
+    let half_made = seen.files == 0 && !journals.committed && !journals.whole.is_empty();
+    seen.whole()?;
+    journal::cut(journals)?;
+    if half_made {
+        tracing::warn!(
+            path = %store.display(),
+            "a crash left a store half made, with nothing in it: it is made anew"
+        );
+        unmake(store).map_err(io(store))?;
+    }
+    Ok(())
+}
+
+/// Takes away what keeps the engine from making a database that it began to make: the journal, and
+/// the marker if that is cut short.
+fn unmake(store: &Path) -> std::io::Result<()> {
+    for (_, journal) in answered::journals(store)? {
+        std::fs::remove_file(journal)?;
+    }
+    match std::fs::remove_file(store.join("version")) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Which file of this database it is that the engine cannot read, if that can be found; all are read
+/// for it.
+pub(crate) fn named(store: &Path, error: &impl std::fmt::Display) -> Error {
+    match look(store, true, Depth::Whole, &mut |_, _| {}).and_then(Seen::whole) {
+        Err(damaged) => damaged,
+        Ok(()) => Error::Damaged {
+            path: store.to_owned(),
+            why: error.to_string(),
+        },
+    }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |why| Error::Io {
+        path: path.clone(),
+        why,
+    }
+}
+
+/// What is to be done about a file that could not be read: one that may not be read is no damage.
+fn read_failed(path: &Path, why: std::io::Error, seen: &mut Seen) -> Result<(), Error> {
+    match why.kind() {
+        ErrorKind::PermissionDenied => Err(io(path)(why)),
+        ErrorKind::NotFound => {
+            seen.damage(path, "it is missing");
+            Ok(())
+        }
+        _ => {
+            seen.damage(path, format!("it cannot be read: {why}"));
+            Ok(())
+        }
+    }
+}
+
+fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
+    let path = store.join("version");
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes == MARKER => seen.files += 1,
+        Ok(bytes) if !committed && MARKER.starts_with(&bytes) => {}
+        Ok(bytes) => seen.damage(
+            &path,
+            format!(
+                "it should read {}, and reads {}: it is damaged, or of a store that another version of the engine wrote",
+                MARKER.escape_ascii(),
+                bytes.get(..8).unwrap_or(&bytes).escape_ascii()
+            ),
+        ),
+        Err(why) if why.kind() == ErrorKind::NotFound && !committed => {}
+        Err(why) => read_failed(&path, why, seen)?,
+    }
+    Ok(())
+}
+
+/// The folders of keyspaces, rising by number.
+fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let mut out = Vec::new();
+    let entries = match std::fs::read_dir(keyspaces) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(out),
+        other => other.map_err(io(keyspaces))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(io(keyspaces))?.path();
+        let number = path.file_name().and_then(|n| n.to_str()?.parse().ok());
+        match number {
+            Some(number) => out.push((number, path)),
+            None if path.is_dir() => seen.strays.push(path),
+            None => {}
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// The list of a keyspace. None: it is damaged, or the keyspace was never finished.
+fn list(folder: &Path, seen: &mut Seen) -> Result<Option<List>, Error> {
+    let current = folder.join("current");
+    for _ in 0..TRIES {
+        let said = match std::fs::read(&current) {
+            Ok(said) => said,
+            Err(why) if why.kind() == ErrorKind::NotFound && !has_tables(folder) => {
+                return Ok(None);
+            }
+            Err(why) => {
+                read_failed(&current, why, seen)?;
+                return Ok(None);
+            }
+        };
+        let (version, checksum) = match pointer(&said) {
+            Ok(pointer) => pointer,
+            Err(why) => {
+                seen.damage(&current, why);
+                return Ok(None);
+            }
+        };
+        let path = folder.join(format!("v{version}"));
+        let read = std::fs::read(&path);
+        // Replaced between the two: what was read does not belong together.
+        if std::fs::read(&current).ok().as_deref() != Some(&said) {
+            continue;
+        }
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                let why = format!("it names the list v{version}, which is not there");
+                seen.damage(&current, why);
+                return Ok(None);
+            }
+            Err(why) => {
+                read_failed(&path, why, seen)?;
+                return Ok(None);
+            }
+        };
+        seen.files += 2;
+        if xxh3_128(&bytes) != checksum {
+            let why = format!(
+                "it does not fit the checksum in {}; one of the two is damaged",
+                current.display()
+            );
+            seen.damage(&path, why);
+            return Ok(None);
+        }
+        return match listed(&path, &bytes) {
+            Ok(tables) => Ok(Some(List { path, tables })),
+            Err(why) => {
+                seen.damage(&path, why);
+                Ok(None)
+            }
+        };
+    }
+    let why = "it was replaced again and again while it was read; try again";
+    Err(io(&current)(std::io::Error::new(
+        ErrorKind::ResourceBusy,
+        why,
+    )))
+}
+
+fn has_tables(folder: &Path) -> bool {
+    std::fs::read_dir(folder.join("tables")).is_ok_and(|mut tables| tables.next().is_some())
+}
+
+/// What `current` says: the list's number, and its checksum.
+fn pointer(bytes: &[u8]) -> Result<(u64, u128), &'static str> {
+    const WRONG: &str = "it is no pointer to a list of tables";
+    let mut rest = Rest(bytes);
+    let pointer = (rest.u64().ok_or(WRONG)?, rest.u128().ok_or(WRONG)?);
+    match rest.0 {
+        [0] => Ok(pointer),
+        _ => Err(WRONG),
+    }
+}
+
+/// The tables of a list.
+fn listed(path: &Path, bytes: &[u8]) -> Result<Vec<Listed>, String> {
+    const CUT: &str = "its tables are cut short";
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let archive = Archive::read(&file, bytes.len() as u64).map_err(|e| e.to_string())?;
+    let section = archive
+        .section(b"tables")
+        .and_then(|at| bytes.get(at.range()?))
+        .ok_or("it has no tables")?;
+    let mut rest = Rest(section);
+    let mut out = Vec::new();
+    for _ in 0..rest.u8().ok_or(CUT)? {
+        for _ in 0..rest.u8().ok_or(CUT)? {
+            for _ in 0..rest.u32().ok_or(CUT)? {
+                let id = rest.u64().ok_or(CUT)?;
+                if rest.u8() != Some(0) {
+                    return Err("it has a checksum of another sort".to_owned());
+                }
+                let checksum = rest.u128().ok_or(CUT)?;
+                let _seqno = rest.u64().ok_or(CUT)?;
+                out.push(Listed { id, checksum });
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn table_path(folder: &Path, table: &Listed) -> PathBuf {
+    folder.join("tables").join(table.id.to_string())
+}
+
+fn size(folder: &Path, list: &List) -> u64 {
+    list.tables
+        .iter()
+        .filter_map(|table| Some(table_path(folder, table).metadata().ok()?.len()))
+        .sum()
+}
+
+/// Looks at the tables of a list.
+fn tables(
+    folder: &Path,
+    list: List,
+    depth: Depth,
+    seen: &mut Seen,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), Error> {
+    for entry in std::fs::read_dir(folder.join("tables"))
+        .into_iter()
+        .flatten()
+    {
+        let path = entry.map_err(io(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What the engine passes over.
+        let passed = name == ".DS_Store" || name.starts_with("._");
+        if !passed && (name.parse::<u64>().is_err() || path.is_dir()) {
+            seen.strays.push(path);
+        }
+    }
+    for table in &list.tables {
+        let path = table_path(folder, table);
+        let looked = File::open(&path).and_then(|file| match depth {
+            Depth::Ends => ends(&file),
+            Depth::Whole => whole(&file, table.checksum, &list.path, seen, progress),
+        });
+        match looked {
+            Ok(None) => seen.files += 1,
+            Ok(Some(why)) => {
+                seen.files += 1;
+                seen.damage(&path, why);
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                // It may have been merged with others since.
+                let now = std::fs::read(folder.join("current")).unwrap_or_default();
+                let name = list.path.file_name().unwrap_or_default().to_string_lossy();
+                if pointer(&now).is_ok_and(|(version, _)| format!("v{version}") != name) {
+                    continue;
+                }
+                let why = format!("it is missing, and {} lists it", list.path.display());
+                seen.damage(&path, why);
+            }
+            Err(why) => read_failed(&path, why, seen)?,
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the end of a table and with what the engine reads of it at its start.
+fn ends(file: &File) -> std::io::Result<Option<String>> {
+    let archive = match Archive::read(file, file.metadata()?.len()) {
+        Ok(archive) => archive,
+        Err(broken) => return broken.sentence().map(Some),
+    };
+    for name in [&b"meta"[..], b"tli"] {
+        let Some(section) = archive.section(name) else {
+            let name = name.escape_ascii();
+            return Ok(Some(format!("it has no part called {name}")));
+        };
+        if let Err(broken) = archive::blocks(file, section) {
+            return broken.sentence().map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// What is wrong with a table, all of which is read.
+fn whole(
+    file: &File,
+    checksum: u128,
+    list: &Path,
+    seen: &mut Seen,
+    progress: &mut dyn FnMut(u64),
+) -> std::io::Result<Option<String>> {
+    let mut hash = Xxh3::new();
+    let mut chunk = vec![0; CHUNK];
+    let mut reader = file;
+    loop {
+        let len = match reader.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(len) => len,
+            Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+            Err(why) => return Err(why),
+        };
+        hash.update(chunk.get(..len).unwrap_or_default());
+        seen.bytes += len as u64;
+        progress(seen.bytes);
+    }
+    if hash.digest128() == checksum {
+        return Ok(None);
+    }
+    archive::find(file)?.map_or_else(
+        || {
+            Ok(Some(format!(
+                "its bytes do not fit the checksum in {}",
+                list.display()
+            )))
+        },
+        |broken| broken.sentence().map(Some),
+    )
+}
+
+/// Takes little-endian numbers off the front.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.first_chunk().copied()
+    }
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+    fn u128(&mut self) -> Option<u128> {
+        self.array().map(u128::from_le_bytes)
+    }
+}
