@@ -237,12 +237,16 @@ pub(crate) fn tidy(folder: &Path) {
 /// That a folder holds a store, so that looking at it does not make one.
 pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
     refuse_half_restored(folder)?;
-    if folder.join("store").is_dir() {
-        return Ok(());
+    let store = folder.join("store");
+    match store.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(Error::Io { path: store, why })
+        }
+        _ => Err(Error::NoStore {
+            path: folder.to_owned(),
+        }),
     }
-    Err(Error::NoStore {
-        path: folder.to_owned(),
-    })
 }
 
 struct Writer<W: Write> {

@@ -64,7 +64,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The folder cannot be made.
-    #[error("the data folder {path} cannot be made: {}. Name another", plain(.why))]
+    #[error("the data folder {path} cannot be made: {}. Name another", unmade(.why))]
     CannotMake {
         /// The folder.
         path: PathBuf,
@@ -125,12 +125,22 @@ pub enum Error {
     },
 }
 
+/// Why the system makes no folder.
+fn unmade(why: &io::Error) -> String {
+    match why.kind() {
+        ErrorKind::NotFound => "the system makes none there".to_owned(),
+        ErrorKind::PermissionDenied => "this user may make none there".to_owned(),
+        ErrorKind::AlreadyExists => "there is something else of this name".to_owned(),
+        _ => plain(why),
+    }
+}
+
 /// What the system said, and what can be done about it.
 fn plain(why: &io::Error) -> String {
     match why.kind() {
         ErrorKind::NotFound => "it is not there; look at how the path is written".to_owned(),
         ErrorKind::PermissionDenied => {
-            "this user may not; look at its owner and its mode, or run as the user who has it"
+            "this user may not read or write it; look at its owner and mode, or run as the user who has it"
                 .to_owned()
         }
         ErrorKind::NotADirectory => "a part of this path is a file, not a folder".to_owned(),

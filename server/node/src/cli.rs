@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, Given};
+use crate::config::{self, Given, Loaded, Outside};
 use crate::import::{self, Import, OnError};
 use crate::{keep, serve};
 
@@ -45,7 +45,7 @@ Examples:
 
 SIGTERM or SIGINT drains: clients are told to reconnect, and the process ends within seconds.
 A second signal ends it at once; nothing that was acknowledged is lost either way.")]
-    Serve(Serve),
+    Serve(Settings),
     /// Shows or checks the configuration.
     Config {
         #[command(subcommand)]
@@ -97,7 +97,12 @@ Each nick gets an account without a password; an administrator can make tokens f
 is open: whoever has an account may join it and read all of it. Running it again adds what is new
 in the folder and nothing else, whatever ended it before. A line is known by the name of its file
 and its number: do not insert lines into files that were imported, and import one channel's logs
-under one name.")]
+under one name.
+
+Lines that cannot be taken are told with file and line, and counted by file at the end. Leaving them
+out is what `--on-error skip` asks for, and is a success; where not a single line can be read, or
+there is no log, nothing is made and the exit code is 1, as it is with `--on-error stop` for the first
+such line.")]
     Irc {
         /// The folder of logs.
         dir: PathBuf,
@@ -117,8 +122,9 @@ under one name.")]
     },
 }
 
+/// Everything that a node is set by. `serve` and `config check` take the same.
 #[derive(Args)]
-struct Serve {
+struct Settings {
     /// The configuration file.
     #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
     config: Option<PathBuf>,
@@ -146,15 +152,19 @@ struct Serve {
 enum ConfigCommand {
     /// Prints a sample: every key, what it means, its default.
     Sample,
-    /// Checks a file and the environment as `serve` would read them.
-    Check {
-        /// The configuration file.
-        #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
-        file: Option<PathBuf>,
-    },
+    /// Checks the configuration as `serve` with the same flags would read it: file, environment and
+    /// flags, the address, certificate and key, and the data folder. Changes and starts nothing.
+    #[command(after_help = "\
+Examples:
+  parlour config check --config parlour.toml
+  parlour config check --config parlour.toml --listen 0.0.0.0:443
+
+All that is wrong is told at once, with file and line, variable or flag. Whether the port is free
+only shows when a node listens there.")]
+    Check(Settings),
 }
 
-impl Serve {
+impl Settings {
     fn flags(&self) -> anyhow::Result<Vec<Given>> {
         let mut flags = Vec::new();
         for (key, text, from) in [
@@ -186,21 +196,17 @@ impl Serve {
         }
         Ok(flags)
     }
+
+    /// The configuration that they give, or all that is wrong with it.
+    fn load(&self) -> anyhow::Result<(Loaded, Outside)> {
+        let (file, flags) = (self.config.as_deref(), self.flags()?);
+        Ok(config::whole(file, environment(), flags)?)
+    }
 }
 
 /// The environment as text; what is no text is none of ours.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-}
-
-/// The configuration, or all that is wrong with it.
-fn load(file: Option<&std::path::Path>, flags: Vec<Given>) -> anyhow::Result<Config> {
-    config::load(file, environment(), flags).map_err(|problems| {
-        anyhow::anyhow!(
-            "the configuration is not right:\n  {}",
-            problems.0.join("\n  ")
-        )
-    })
 }
 
 impl Cli {
@@ -210,9 +216,9 @@ impl Cli {
     /// What went wrong, in a sentence that says what to do.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(args) => {
-                let config = load(args.config.as_deref(), args.flags()?)?;
-                serve::run(&config)
+            Command::Serve(settings) => {
+                let (loaded, outside) = settings.load()?;
+                serve::run(&loaded.config, outside)
             }
             Command::Config {
                 command: ConfigCommand::Sample,
@@ -221,17 +227,14 @@ impl Cli {
                 Ok(())
             }
             Command::Config {
-                command: ConfigCommand::Check { file },
+                command: ConfigCommand::Check(settings),
             } => {
-                load(file.as_deref(), Vec::new())?;
-                match file {
-                    Some(file) => println!(
-                        "{}: nothing is wrong; {} keys are set",
-                        file.display(),
-                        config::count(&file)
-                    ),
-                    None => println!("nothing is wrong with the environment; no file was given"),
-                }
+                let (loaded, _) = settings.load()?;
+                let from = match &settings.config {
+                    Some(file) => file.display().to_string(),
+                    None => "no file; environment and flags".to_owned(),
+                };
+                println!("{from}: nothing is wrong; {} keys are set", loaded.set());
                 Ok(())
             }
             Command::Verify { dir } => keep::verify(&dir),

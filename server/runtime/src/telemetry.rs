@@ -151,8 +151,33 @@ fn describe() {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter cannot be read.
-    #[error("telemetry.level: `{0}` is no level and no filter; try `info`")]
+    #[error("`{0}` is no level and no filter; write error, warn, info, debug or trace")]
     Filter(String),
+}
+
+/// The filter of a level. A bare level is for what is ours: the engine's talk at each start and
+/// each merge of tables helps nobody who did not ask for it.
+fn filter(config: &Telemetry) -> Result<EnvFilter, Error> {
+    let level = config.level.trim();
+    let bare = ["info", "warn"].contains(&level.to_lowercase().as_str());
+    let quiet = if bare {
+        ",fjall=error,lsm_tree=error"
+    } else {
+        ""
+    };
+    EnvFilter::builder()
+        .parse(format!("{level}{quiet}"))
+        .ok()
+        .filter(|_| !level.is_empty())
+        .ok_or_else(|| Error::Filter(config.level.clone()))
+}
+
+/// Whether logging can begin so.
+///
+/// # Errors
+/// The level cannot be read.
+pub fn check(config: &Telemetry) -> Result<(), Error> {
+    filter(config).map(|_| ())
 }
 
 /// Sends logs to standard error. Once for a process; a second call changes nothing.
@@ -160,9 +185,7 @@ pub enum Error {
 /// # Errors
 /// The level cannot be read.
 pub fn log(config: &Telemetry) -> Result<(), Error> {
-    let filter = EnvFilter::builder()
-        .parse(&config.level)
-        .map_err(|_| Error::Filter(config.level.clone()))?;
+    let filter = filter(config)?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // An Err says that a subscriber is there already, which is what was wanted.
