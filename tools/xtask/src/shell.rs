@@ -3,6 +3,7 @@
 //! Promises that what runs is shown before it runs, and that a failure names the command. It
 //! never hides a program's output.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
