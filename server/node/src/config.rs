@@ -230,10 +230,7 @@ fn load(
     if let Some(path) = file {
         match std::fs::read_to_string(path) {
             Ok(text) => read_file(path, &text, &known, &mut set, &mut wrong),
-            Err(e) => wrong.push(format!(
-                "{}: the configuration file cannot be read: {e}; `parlour config sample` writes one",
-                path.display()
-            )),
+            Err(e) => wrong.push(read::unread(&path.display(), &e)),
         }
     }
     let (given, unknown_env) = read_env(env, &parts, &known);
@@ -279,7 +276,7 @@ fn secrets(parts: &[Part], set: &mut Set, wrong: &mut Vec<String>) {
                 Ok(text) => {
                     set.insert(plain, (Value::String(text.trim().to_owned()), from));
                 }
-                Err(e) => wrong.push(format!("{from}: {plain}_file: {path}: cannot be read: {e}")),
+                Err(e) => wrong.push(format!("{from}: {plain}_file: {}", read::unread(&path, &e))),
             }
         }
     }

@@ -32,8 +32,8 @@ pub enum Error {
     #[error("`{0}` is no address to listen on; write it as 127.0.0.1:7400 or [::1]:7400")]
     Address(String),
     /// A name that leads nowhere.
-    #[error("`{0}` is not known to this machine ({1}); write an address, such as 127.0.0.1:7400")]
-    Name(String, io::Error),
+    #[error("`{0}` is not known to this machine; write an address, such as 127.0.0.1:7400")]
+    Name(String),
     /// Someone listens there.
     #[error(
         "{0} is in use by another program; stop that, or choose another with --listen (port 0 takes any free one)"
@@ -81,7 +81,7 @@ pub fn resolve(listen: &str) -> Result<SocketAddr, Error> {
     match listen.to_socket_addrs() {
         Ok(mut found) => found.next().ok_or_else(wrong),
         Err(_) if host.contains([':', ' ']) => Err(wrong()),
-        Err(why) => Err(Error::Name(host.to_owned(), why)),
+        Err(_) => Err(Error::Name(host.to_owned())),
     }
 }
 
@@ -125,7 +125,12 @@ pub fn tls(config: &Http) -> Result<Option<TlsAcceptor>, Error> {
     }
     let of_cert = |why: String| Error::Certificate(cert.to_owned(), why);
     let of_key = |why: String| Error::Key(key.to_owned(), why);
-    let unread = |e: io::Error| format!("it cannot be read: {e}");
+    let unread = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => format!("it cannot be read: {e}"),
+    };
     let pem = std::fs::read(cert).map_err(|e| of_cert(unread(e)))?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()

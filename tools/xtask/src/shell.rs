@@ -203,6 +203,23 @@ pub(crate) fn text(command: &Command) -> String {
     text
 }
 
+fn show(command: &Command) {
+    println!("$ {}", text(command));
+    // A child writes to the same terminal past our buffer.
+    let _ = io::stdout().flush();
+}
+
+fn check(command: &Command, status: ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("`{}` failed ({status})", text(command));
+    }
+    Ok(())
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start `{}`", text(command))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,21 +250,4 @@ mod tests {
             assert_eq!(text(&Command::new(there)), "ls");
         }
     }
-}
-
-fn show(command: &Command) {
-    println!("$ {}", text(command));
-    // A child writes to the same terminal past our buffer.
-    let _ = io::stdout().flush();
-}
-
-fn check(command: &Command, status: ExitStatus) -> Result<()> {
-    if !status.success() {
-        bail!("`{}` failed ({status})", text(command));
-    }
-    Ok(())
-}
-
-fn cannot_start(command: &Command) -> String {
-    format!("cannot start `{}`", text(command))
 }

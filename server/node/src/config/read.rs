@@ -1,5 +1,6 @@
 //! What a file, the environment and flags say, each key with where it stands.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -51,6 +52,17 @@ pub(super) fn value(text: &str, like: Option<&Value>) -> Result<Value, String> {
                 .collect(),
         )),
         _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// What is said of a file that cannot be read.
+pub(super) fn unread(path: &dyn std::fmt::Display, why: &std::io::Error) -> String {
+    match why.kind() {
+        ErrorKind::NotFound => format!("{path}: there is no such file"),
+        ErrorKind::PermissionDenied => format!("{path}: this user may not read it"),
+        ErrorKind::IsADirectory => format!("{path}: it is a folder, and a file is wanted"),
+        ErrorKind::InvalidData => format!("{path}: it is no text in UTF-8"),
+        _ => format!("{path}: it cannot be read: {why}"),
     }
 }
 

@@ -46,6 +46,9 @@ impl Folder {
         if dir.is_file() {
             bail!("{shown} is a file: name the folder that the logs are in");
         }
+        if !dir.exists() {
+            bail!("{shown} is not there: name the folder that the logs are in");
+        }
         let entries = std::fs::read_dir(dir)
             .with_context(|| format!("{shown}: this folder of logs cannot be read"))?;
         let mut files = Vec::new();
