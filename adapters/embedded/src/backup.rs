@@ -67,31 +67,46 @@ pub fn backup(
     if let Some((path, why)) = aside.damaged {
         return Err(Error::Damaged { path, why });
     }
-    let data = &aside.data;
-    require_format(folder, data)?;
-    let of = data.approximate_len() as u64;
+    require_format(folder, &aside.data)?;
     // Beside its whole name: `chat.backup` must not take the place of a neighbour `chat.new`.
     let mut new = file.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
+    let count = write(&aside, folder, &new, progress).inspect_err(|_| {
+        // Half a copy is none, and takes room.
+        let _ = std::fs::remove_file(&new);
+    })?;
     let io = |why| Error::Io {
-        path: new.clone(),
+        path: file.to_owned(),
         why,
     };
-    let mut out = Writer::new(BufWriter::new(private_file(&new).map_err(io)?));
+    std::fs::rename(&new, file).map_err(io)?;
+    // The name is only there for good once its folder is on disk.
+    sync_folder(beside).map_err(io)?;
+    progress(count, count);
+    Ok(count)
+}
+
+/// Writes all pairs of a store into a new file, and syncs it.
+fn write(
+    aside: &Aside,
+    folder: &Path,
+    new: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
+    let data = &aside.data;
+    let of = data.approximate_len() as u64;
+    let io = |why| Error::Io {
+        path: new.to_owned(),
+        why,
+    };
+    let mut out = Writer::new(BufWriter::new(private_file(new).map_err(io)?));
     out.begin().map_err(io)?;
     let mut count = 0u64;
     let own = table::meta(table::BATCH);
     for item in data.iter() {
-        let (key, value) = match item.into_inner() {
-            Ok(pair) => pair,
-            Err(error) => {
-                // Half a copy is none.
-                drop(out);
-                let _ = std::fs::remove_file(&new);
-                return Err(files::named(&folder.join("store"), &error));
-            }
-        };
+        let pair = item.into_inner();
+        let (key, value) = pair.map_err(|e| files::named(&folder.join("store"), &e))?;
         if *key == *own {
             continue;
         }
@@ -107,10 +122,6 @@ pub fn backup(
         .map_err(|e| io(e.into_error()))?
         .sync_all()
         .map_err(io)?;
-    std::fs::rename(&new, file).map_err(io)?;
-    // The name is only there for good once its folder is on disk.
-    sync_folder(beside).map_err(io)?;
-    progress(count, count);
     Ok(count)
 }
 

@@ -303,7 +303,7 @@ impl Writer {
         Error::Full {
             what: "store",
             why: format!(
-                "{} has {} MiB left, and {} MiB are needed, for what is already accepted and the store's own work",
+                "{} has {} MiB left, and {} MiB are needed, for what is already accepted and the store's own work; free room on that disk",
                 self.folder.display(),
                 free >> 20,
                 needed >> 20

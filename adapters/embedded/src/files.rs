@@ -511,3 +511,6 @@ impl<'a> Rest<'a> {
         self.array().map(u128::from_le_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ pub fn verify(folder: &Path, tell: &mut Tell<'_>) -> Result<Report, Error> {
         return Ok(report);
     }
     let aside = Aside::open_whole(folder, lock)?;
-    if let Some((path, why)) = aside.damaged.clone() {
+    if let Some((path, why)) = journals.damaged.or_else(|| aside.damaged.clone()) {
         report.damage(&Damage { path, why });
     }
     let data = &aside.data;

@@ -128,15 +128,12 @@ fn look(folder: &Folder, story: &Story, on_error: OnError) -> anyhow::Result<u64
         }
     }
     match first {
-        _ if right > 0 => Ok(lines),
-        Some(why) => bail!(
+        Some(why) if right == 0 => bail!(
             "{}: no line of these logs can be read, so nothing was imported. The first: {why}. A log \
              is a file named YYYY-MM-DD.log, with lines such as `[12:18] <ann> hello`",
             folder.shown()
         ),
-        None => bail!(
-            "{}: its logs are empty, so there is nothing to import",
-            folder.shown()
-        ),
+        // An empty file is a day on which nothing was said.
+        _ => Ok(lines),
     }
 }

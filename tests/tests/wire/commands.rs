@@ -20,12 +20,11 @@ impl Place {
         std::fs::write(this.at("file"), "text").unwrap();
         std::fs::write(this.at("cut.backup"), b"PARLOURBAK\x01\0\0\0\x09half").unwrap();
         std::fs::write(this.at("newer.backup"), b"PARLOURBAK\x09\0\0\0\0").unwrap();
-        for folder in ["empty", "wrong", "blank"] {
+        for folder in ["empty", "wrong"] {
             std::fs::create_dir(this.at(folder)).unwrap();
         }
         std::fs::write(this.at("wrong/2020-13-45.log"), "[10:00] <ann> hello\n").unwrap();
         std::fs::write(this.at("wrong/2021-01-02.log"), "no line\nnone either\n").unwrap();
-        std::fs::write(this.at("blank/2020-12-31.log"), "").unwrap();
         this
     }
 
@@ -137,7 +136,6 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         "YYYY-MM-DD.log",
     ];
     place.refused(&import("wrong"), &none);
-    place.refused(&import("blank"), &["blank", "its logs are empty"]);
     place.refused(
         &import("empty"),
         &["empty", "there are no logs", "YYYY-MM-DD.log"],
