@@ -18,15 +18,13 @@
 
 mod archive;
 mod find;
+mod list;
+mod table;
 
-use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
-
 use crate::{Error, answered, journal};
-use archive::Archive;
 
 pub(crate) use find::Watch;
 
@@ -34,10 +32,6 @@ pub(crate) use find::Watch;
 const MARKER: &[u8] = b"FJL\x03";
 /// The keyspace that names the others.
 const NAMES: u64 = 0;
-/// How often a list is read again that the engine replaced meanwhile.
-const TRIES: u32 = 100;
-/// What is read at once.
-const CHUNK: usize = 1 << 20;
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,18 +90,6 @@ impl Seen {
     }
 }
 
-/// A table by its keyspace's list.
-struct Listed {
-    id: u64,
-    checksum: u128,
-}
-
-/// The list of a keyspace: its path, and what is in it.
-struct List {
-    path: PathBuf,
-    tables: Vec<Listed>,
-}
-
 /// Looks at the database of this folder. `committed`: whether a batch was ever written to it; one
 /// that was cut off while it was made has less.
 ///
@@ -124,7 +106,7 @@ pub(crate) fn look(
     let keyspaces = store.join("keyspaces");
     let mut lists = Vec::new();
     for (number, folder) in folders(&keyspaces, &mut seen)? {
-        if let Some(list) = list(&folder, &mut seen)? {
+        if let Some(list) = list::read(&folder, &mut seen)? {
             lists.push((number, folder, list));
         }
     }
@@ -145,13 +127,13 @@ pub(crate) fn look(
         Depth::Ends => 0,
         Depth::Whole => lists
             .iter()
-            .map(|(_, folder, list)| size(folder, list))
+            .map(|(_, folder, list)| table::size(folder, list))
             .sum(),
     };
     for (number, folder, list) in lists {
         // The names of keyspaces are few, and a keyspace without a name is deleted.
         let depth = if number == NAMES { Depth::Whole } else { depth };
-        tables(&folder, list, depth, &mut seen, &mut |done| {
+        table::look(&folder, list, depth, &mut seen, &mut |done| {
             progress(done, of)
         })?;
     }
@@ -265,224 +247,6 @@ fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Err
     Ok(out)
 }
 
-/// The list of a keyspace. None: it is damaged, or the keyspace was never finished.
-fn list(folder: &Path, seen: &mut Seen) -> Result<Option<List>, Error> {
-    let current = folder.join("current");
-    for _ in 0..TRIES {
-        let said = match std::fs::read(&current) {
-            Ok(said) => said,
-            Err(why) if why.kind() == ErrorKind::NotFound && !has_tables(folder) => {
-                return Ok(None);
-            }
-            Err(why) => {
-                read_failed(&current, why, seen)?;
-                return Ok(None);
-            }
-        };
-        let (version, checksum) = match pointer(&said) {
-            Ok(pointer) => pointer,
-            Err(why) => {
-                seen.damage(&current, why);
-                return Ok(None);
-            }
-        };
-        let path = folder.join(format!("v{version}"));
-        let read = std::fs::read(&path);
-        // Replaced between the two: what was read does not belong together.
-        if std::fs::read(&current).ok().as_deref() != Some(&said) {
-            continue;
-        }
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(why) if why.kind() == ErrorKind::NotFound => {
-                let why = format!("it names the list v{version}, which is not there");
-                seen.damage(&current, why);
-                return Ok(None);
-            }
-            Err(why) => {
-                read_failed(&path, why, seen)?;
-                return Ok(None);
-            }
-        };
-        seen.files += 2;
-        if xxh3_128(&bytes) != checksum {
-            let why = format!(
-                "it does not fit the checksum in {}; one of the two is damaged",
-                current.display()
-            );
-            seen.damage(&path, why);
-            return Ok(None);
-        }
-        return match listed(&path, &bytes) {
-            Ok(tables) => Ok(Some(List { path, tables })),
-            Err(why) => {
-                seen.damage(&path, why);
-                Ok(None)
-            }
-        };
-    }
-    let why = "it was replaced again and again while it was read; try again";
-    Err(io(&current)(std::io::Error::new(
-        ErrorKind::ResourceBusy,
-        why,
-    )))
-}
-
-fn has_tables(folder: &Path) -> bool {
-    std::fs::read_dir(folder.join("tables")).is_ok_and(|mut tables| tables.next().is_some())
-}
-
-/// What `current` says: the list's number, and its checksum.
-fn pointer(bytes: &[u8]) -> Result<(u64, u128), &'static str> {
-    const WRONG: &str = "it is no pointer to a list of tables";
-    let mut rest = Rest(bytes);
-    let pointer = (rest.u64().ok_or(WRONG)?, rest.u128().ok_or(WRONG)?);
-    match rest.0 {
-        [0] => Ok(pointer),
-        _ => Err(WRONG),
-    }
-}
-
-/// The tables of a list.
-fn listed(path: &Path, bytes: &[u8]) -> Result<Vec<Listed>, String> {
-    const CUT: &str = "its tables are cut short";
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let archive = Archive::read(&file, bytes.len() as u64).map_err(|e| e.to_string())?;
-    let section = archive
-        .section(b"tables")
-        .and_then(|at| bytes.get(at.range()?))
-        .ok_or("it has no tables")?;
-    let mut rest = Rest(section);
-    let mut out = Vec::new();
-    for _ in 0..rest.u8().ok_or(CUT)? {
-        for _ in 0..rest.u8().ok_or(CUT)? {
-            for _ in 0..rest.u32().ok_or(CUT)? {
-                let id = rest.u64().ok_or(CUT)?;
-                if rest.u8() != Some(0) {
-                    return Err("it has a checksum of another sort".to_owned());
-                }
-                let checksum = rest.u128().ok_or(CUT)?;
-                let _seqno = rest.u64().ok_or(CUT)?;
-                out.push(Listed { id, checksum });
-            }
-        }
-    }
-    Ok(out)
-}
-
-fn table_path(folder: &Path, table: &Listed) -> PathBuf {
-    folder.join("tables").join(table.id.to_string())
-}
-
-fn size(folder: &Path, list: &List) -> u64 {
-    list.tables
-        .iter()
-        .filter_map(|table| Some(table_path(folder, table).metadata().ok()?.len()))
-        .sum()
-}
-
-/// Looks at the tables of a list.
-fn tables(
-    folder: &Path,
-    list: List,
-    depth: Depth,
-    seen: &mut Seen,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), Error> {
-    for entry in std::fs::read_dir(folder.join("tables"))
-        .into_iter()
-        .flatten()
-    {
-        let path = entry.map_err(io(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // What the engine passes over.
-        let passed = name == ".DS_Store" || name.starts_with("._");
-        if !passed && (name.parse::<u64>().is_err() || path.is_dir()) {
-            seen.strays.push(path);
-        }
-    }
-    for table in &list.tables {
-        let path = table_path(folder, table);
-        let looked = File::open(&path).and_then(|file| match depth {
-            Depth::Ends => ends(&file),
-            Depth::Whole => whole(&file, table.checksum, &list.path, seen, progress),
-        });
-        match looked {
-            Ok(None) => seen.files += 1,
-            Ok(Some(why)) => {
-                seen.files += 1;
-                seen.damage(&path, why);
-            }
-            Err(why) if why.kind() == ErrorKind::NotFound => {
-                // It may have been merged with others since.
-                let now = std::fs::read(folder.join("current")).unwrap_or_default();
-                let name = list.path.file_name().unwrap_or_default().to_string_lossy();
-                if pointer(&now).is_ok_and(|(version, _)| format!("v{version}") != name) {
-                    continue;
-                }
-                let why = format!("it is missing, and {} lists it", list.path.display());
-                seen.damage(&path, why);
-            }
-            Err(why) => read_failed(&path, why, seen)?,
-        }
-    }
-    Ok(())
-}
-
-/// What is wrong with the end of a table and with what the engine reads of it at its start.
-fn ends(file: &File) -> std::io::Result<Option<String>> {
-    let archive = match Archive::read(file, file.metadata()?.len()) {
-        Ok(archive) => archive,
-        Err(broken) => return broken.sentence().map(Some),
-    };
-    for name in [&b"meta"[..], b"tli"] {
-        let Some(section) = archive.section(name) else {
-            let name = name.escape_ascii();
-            return Ok(Some(format!("it has no part called {name}")));
-        };
-        if let Err(broken) = archive::blocks(file, section) {
-            return broken.sentence().map(Some);
-        }
-    }
-    Ok(None)
-}
-
-/// What is wrong with a table, all of which is read.
-fn whole(
-    file: &File,
-    checksum: u128,
-    list: &Path,
-    seen: &mut Seen,
-    progress: &mut dyn FnMut(u64),
-) -> std::io::Result<Option<String>> {
-    let mut hash = Xxh3::new();
-    let mut chunk = vec![0; CHUNK];
-    let mut reader = file;
-    loop {
-        let len = match reader.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(len) => len,
-            Err(why) if why.kind() == ErrorKind::Interrupted => continue,
-            Err(why) => return Err(why),
-        };
-        hash.update(chunk.get(..len).unwrap_or_default());
-        seen.bytes += len as u64;
-        progress(seen.bytes);
-    }
-    if hash.digest128() == checksum {
-        return Ok(None);
-    }
-    archive::find(file)?.map_or_else(
-        || {
-            Ok(Some(format!(
-                "its bytes do not fit the checksum in {}",
-                list.display()
-            )))
-        },
-        |broken| broken.sentence().map(Some),
-    )
-}
-
 /// Takes little-endian numbers off the front.
 struct Rest<'a>(&'a [u8]);
 
@@ -511,6 +275,3 @@ impl<'a> Rest<'a> {
         self.array().map(u128::from_le_bytes)
     }
 }
-
-#[cfg(test)]
-mod tests;

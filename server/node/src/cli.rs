@@ -43,6 +43,9 @@ Examples:
   parlour serve --data ./chat --listen 127.0.0.1:0 --sign-up invitation
   parlour serve --set limits.sends_per_min=6000 --set limits.sends_burst=1000
 
+Certificate and key are read at the start: after a renewal, start it again. What is set can be tried
+first with `parlour config check` and the same flags.
+
 SIGTERM or SIGINT drains: clients are told to reconnect, and the process ends within seconds.
 A second signal ends it at once; nothing that was acknowledged is lost either way.")]
     Serve(Settings),
@@ -51,9 +54,14 @@ A second signal ends it at once; nothing that was acknowledged is lost either wa
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Checks a whole store: places, counts, outcomes, marks, heads, memberships.
+    /// Checks a whole store: that its files are as they were written, then places, counts, outcomes,
+    /// marks, heads, memberships.
     #[command(after_help = "\
-Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
+Examples:
+  parlour verify ./parlour-data
+
+Reads every file to its end and names each that is damaged; rows are checked if all are whole. The
+exit code is 1 if anything is wrong. Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
 up to some hundred megabytes there. Of a server that runs, make a backup, restore it elsewhere, and
 check that.")]
     Verify {
@@ -62,6 +70,13 @@ check that.")]
     },
     /// Copies a store into one file. A server that uses it goes on, and the copy has everything that
     /// it acknowledged before.
+    #[command(after_help = "\
+Examples:
+  parlour backup ./parlour-data chat.backup
+  parlour backup /srv/chat \"chat-$(date +%F).backup\"
+
+The file is its owner's alone, and is there whole or not at all. A store with a damaged file is not
+copied.")]
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -69,6 +84,13 @@ check that.")]
         file: PathBuf,
     },
     /// Makes a store of a backup. Clients notice, and sync from nothing.
+    #[command(after_help = "\
+Examples:
+  parlour restore chat.backup ./parlour-data-2
+  parlour serve --data ./parlour-data-2
+
+The backup is read to its end before anything is made. It stays, and so does the store that it was
+made of: stop that server first, so that nobody writes where nobody will look.")]
     Restore {
         /// The backup.
         file: PathBuf,
@@ -152,15 +174,15 @@ struct Settings {
 enum ConfigCommand {
     /// Prints a sample: every key, what it means, its default.
     Sample,
-    /// Checks the configuration as `serve` with the same flags would read it: file, environment and
-    /// flags, the address, certificate and key, and the data folder. Changes and starts nothing.
+    /// Checks the configuration as `serve` with the same flags would, and starts nothing.
     #[command(after_help = "\
 Examples:
   parlour config check --config parlour.toml
   parlour config check --config parlour.toml --listen 0.0.0.0:443
 
-All that is wrong is told at once, with file and line, variable or flag. Whether the port is free
-only shows when a node listens there.")]
+Looks at the file, the environment and the flags, at the address, the certificate and the key, and
+at the data folder. All that is wrong is told at once, with file and line, variable or flag. Whether
+the port is free only shows when a node listens there.")]
     Check(Settings),
 }
 

@@ -95,6 +95,10 @@ impl Watch {
 
     fn named(&self, what: &str, Damage { path, why }: Damage) -> Error {
         let (path, remedy) = (path.display(), self.remedy());
+        let why = match self.state().damaged.len() {
+            0 | 1 => why,
+            all => format!("{why}; so are {} more files, which the log names", all - 1),
+        };
         Error::Broken {
             what: "store",
             why: format!("{what}: {path} is damaged: {why}. {remedy}"),

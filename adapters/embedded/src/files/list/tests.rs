@@ -1,4 +1,4 @@
-//! What is read of the engine's files, given bytes that fit no checksum: an error, never a panic.
+//! What is read of a list, given bytes that fit no checksum: an error, never a panic.
 
 use std::io::Write as _;
 
@@ -33,7 +33,7 @@ fn a_list() -> Vec<u8> {
     out
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<Listed>, String> {
+fn tables_of(bytes: &[u8]) -> Result<Vec<Listed>, String> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     listed(file.path(), bytes)
@@ -41,7 +41,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Listed>, String> {
 
 #[test]
 fn a_list_names_its_tables() {
-    let tables = read(&a_list()).unwrap();
+    let tables = tables_of(&a_list()).unwrap();
     let found: Vec<_> = tables.iter().map(|t| (t.id, t.checksum)).collect();
     assert_eq!(found, [(7, 7), (9, 9)]);
 }
@@ -50,13 +50,13 @@ fn a_list_names_its_tables() {
 fn bytes_that_are_cut_or_changed_never_panic() {
     let whole = a_list();
     for at in 0..whole.len() {
-        assert!(read(&whole[..at]).is_err(), "cut at {at}");
+        assert!(tables_of(&whole[..at]).is_err(), "cut at {at}");
         for bits in [0x01, 0x80, 0xff] {
             let mut bytes = whole.clone();
             bytes[at] ^= bits;
             // The checksum of the whole is not this function's; what it may not do is panic, or
             // make room by a count that is wrong.
-            let _ = read(&bytes);
+            let _ = tables_of(&bytes);
         }
     }
 }
