@@ -57,7 +57,7 @@ impl Aside {
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         backup::require_store(folder)?;
         let lock = Lock::take(folder)?;
-        ends(&folder.join("store"))?;
+        ends(folder)?;
         Self::open_whole(folder, lock)
     }
 
@@ -77,7 +77,7 @@ impl Aside {
         let mut last = in_use;
         for _ in 0..TRIES {
             let before = Stand::of(&store);
-            let tried = ends(&store).and_then(|()| attempt(folder, folder, link_hard));
+            let tried = ends(folder).and_then(|()| attempt(folder, folder, link_hard));
             let same = matches!((&before, Stand::of(&store)), (Ok(a), Ok(b)) if *a == b);
             match tried {
                 Ok((at, look, said)) if same && look.damaged.is_none() => {
@@ -123,9 +123,16 @@ impl Aside {
 }
 
 /// That the files which say what is in a store hold together: fjall deletes what they do not name.
-fn ends(store: &Path) -> Result<(), Error> {
-    let committed = journal::look(store)?.committed;
-    files::look(store, committed, Depth::Ends, &mut |_, _| {})?.whole()
+fn ends(folder: &Path) -> Result<(), Error> {
+    let store = folder.join("store");
+    let journals = journal::look(&store)?;
+    let seen = files::look(&store, journals.committed, Depth::Ends, &mut |_, _| {})?;
+    if seen.nothing(&journals) {
+        return Err(Error::NoStore {
+            path: folder.to_owned(),
+        });
+    }
+    seen.whole()
 }
 
 /// Takes away what a copy beside a server left that was killed: its links keep tables on the disk

@@ -24,7 +24,8 @@ mod table;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, answered, journal};
+use crate::journal::{self, Look};
+use crate::{Error, answered};
 
 pub(crate) use find::Watch;
 
@@ -80,6 +81,11 @@ impl Seen {
             Some(damage) => Err(damage.into()),
             None => Ok(()),
         }
+    }
+
+    /// Whether there is nothing to look at: a database that was cut off while it was made.
+    pub(crate) fn nothing(&self, journals: &Look) -> bool {
+        self.files == 0 && self.damaged.is_empty() && !journals.committed
     }
 
     fn damage(&mut self, path: &Path, why: impl Into<String>) {
@@ -148,7 +154,7 @@ pub(crate) fn look(
 pub(crate) fn check(store: &Path) -> Result<(), Error> {
     let journals = journal::look(store)?;
     let seen = look(store, journals.committed, Depth::Ends, &mut |_, _| {})?;
-    let half_made = seen.files == 0 && !journals.committed && !journals.whole.is_empty();
+    let half_made = seen.nothing(&journals);
     seen.whole()?;
     journal::cut(journals)?;
     if half_made {

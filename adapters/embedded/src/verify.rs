@@ -111,6 +111,11 @@ pub fn verify(folder: &Path, tell: &mut Tell<'_>) -> Result<Report, Error> {
     let journals = journal::look(&store)?;
     let mut in_files = |done, of| tell(Stage::Files, done, of);
     let seen = files::look(&store, journals.committed, Depth::Whole, &mut in_files)?;
+    if seen.nothing(&journals) {
+        return Err(Error::NoStore {
+            path: folder.to_owned(),
+        });
+    }
     report.files = seen.files;
     for damage in &seen.damaged {
         report.damage(damage);

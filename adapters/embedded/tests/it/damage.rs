@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use parlour_embedded::Store;
 use parlour_embedded::verify::{Report, verify};
+use parlour_embedded::{Error, Store};
 use parlour_ports::history::Range;
 use parlour_protocol::position::Partition;
 use parlour_protocol::seq::{Head, Seq};
@@ -357,7 +357,54 @@ async fn a_store_that_was_half_made_is_made() {
         if let Some(marker) = marker {
             std::fs::write(store.join("version"), marker).unwrap();
         }
+        let before = state(&folder);
+        let checked = verify(&folder, &mut |_, _, _| {});
+        assert!(matches!(checked, Err(Error::NoStore { .. })), "{checked:?}");
+        let backup = at.path().join("backup");
+        let copied = parlour_embedded::backup::backup(&folder, &backup, &mut |_, _| {});
+        assert!(matches!(copied, Err(Error::NoStore { .. })), "{copied:?}");
+        assert!(before == state(&folder));
         drop(Store::open(&folder).unwrap());
         assert_eq!(check(&folder).breaches, 0);
     }
+}
+
+#[tokio::test]
+async fn a_damaged_table_that_is_to_be_merged_stops_writes_and_is_named() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    let right = store(&whole).await;
+    // The third table: with the fourth they are merged.
+    to_table(&whole);
+    let file = tables(&whole).swap_remove(0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    let store = Store::open(&whole).unwrap();
+    let history = store.history();
+    let path = file.display().to_string();
+    let mut upto = 0;
+    // As many rows as make tables by themselves; then the engine merges, and fails.
+    let why = loop {
+        let rows = messages(conversation(2), upto + 1..=upto + 500);
+        match history.append(Partition(0), rows).await {
+            Ok(()) => upto += 500,
+            Err(error) => break error.to_string(),
+        }
+        assert!(upto < 200_000, "it was merged, and nobody noticed");
+    };
+    assert!(
+        why.contains(&path) && why.contains("parlour restore"),
+        "{why}"
+    );
+    let known = store.damage().unwrap();
+    assert!(known.contains("tables/"), "{known}");
+    // What was answered is there, in tables and in journals: a repaired file opens.
+    drop((store, history));
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(read(&whole).await.unwrap(), right);
+    assert_eq!(check(&whole).said, Vec::<String>::new());
 }
