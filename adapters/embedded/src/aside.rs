@@ -25,6 +25,7 @@ use fjall::Keyspace;
 use tempfile::TempDir;
 
 use crate::answered::{self, Said};
+use crate::files::{self, Depth};
 use crate::journal::{self, Look};
 use crate::lock::Lock;
 use crate::store::open_database;
@@ -56,6 +57,12 @@ impl Aside {
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         backup::require_store(folder)?;
         let lock = Lock::take(folder)?;
+        ends(folder)?;
+        Self::open_whole(folder, lock)
+    }
+
+    /// The same, of files that were looked at.
+    pub(crate) fn open_whole(folder: &Path, lock: Lock) -> Result<Self, Error> {
         let (at, look, said) = attempt(folder, &std::env::temp_dir(), link_soft)?;
         let aside = Self::begin(folder, at, look, Some(lock))?;
         aside.reaches(folder, said)
@@ -70,7 +77,7 @@ impl Aside {
         let mut last = in_use;
         for _ in 0..TRIES {
             let before = Stand::of(&store);
-            let tried = attempt(folder, folder, link_hard);
+            let tried = ends(folder).and_then(|()| attempt(folder, folder, link_hard));
             let same = matches!((&before, Stand::of(&store)), (Ok(a), Ok(b)) if *a == b);
             match tried {
                 Ok((at, look, said)) if same && look.damaged.is_none() => {
@@ -83,6 +90,8 @@ impl Aside {
                     }
                 }
                 Err(Error::Io { why, .. }) if why.kind() == ErrorKind::NotFound => {}
+                // Read while lists and tables were replaced.
+                Err(error @ Error::Damaged { .. }) if !same => last = error,
                 Err(error) => return Err(error),
             }
             std::thread::sleep(PAUSE);
@@ -105,15 +114,25 @@ impl Aside {
     fn reaches(mut self, folder: &Path, said: Said) -> Result<Self, Error> {
         let store = folder.join("store");
         if self.damaged.is_none() {
-            let number = batch::last(&self.data).map_err(|why| Error::Damaged {
-                path: store.clone(),
-                why,
-            })?;
+            let number = batch::last(&store, &self.data)?;
             let lost = batch::lost(said, number.map_or(0, |note| note.number));
             self.damaged = lost.map(|why| (store, why));
         }
         Ok(self)
     }
+}
+
+/// That the files which say what is in a store hold together: fjall deletes what they do not name.
+fn ends(folder: &Path) -> Result<(), Error> {
+    let store = folder.join("store");
+    let journals = journal::look(&store)?;
+    let seen = files::look(&store, journals.committed, Depth::Ends, &mut |_, _| {})?;
+    if seen.nothing(&journals) {
+        return Err(Error::NoStore {
+            path: folder.to_owned(),
+        });
+    }
+    seen.whole()
 }
 
 /// Takes away what a copy beside a server left that was killed: its links keep tables on the disk

@@ -1,10 +1,5 @@
 //! Copies a store into one file, and makes a store of such a file.
 //!
-//! The file: the ten bytes `PARLOURBAK`, a version (one byte), then chunks, each a length (u32,
-//! big-endian), its bytes, and their SHA-256; a chunk of length zero ends them, followed by the
-//! count of pairs (u64) and the SHA-256 of all chunk hashes. A chunk holds pairs, each a key's
-//! length (u32), the key, a value's length (u32), the value, as they lie in the store.
-//!
 //! Promises: a copy is written beside its name, synced, and only then named, and the store that was
 //! copied is as it was; a restored store has another id, and begins a later generation than the
 //! copied one ever had (decision 15). A store is made aside, in the folder `restoring`, and moved to
@@ -14,25 +9,22 @@
 //! A store that a server uses is copied as it stood after one of its batches, with everything that
 //! was answered before the copy began; the server goes on meanwhile, and knows nothing of it.
 
+mod format;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use parlour_protocol::row;
-use sha2::{Digest as _, Sha256};
 
 use crate::aside::Aside;
 use crate::batch::Batches;
+use crate::files;
 use crate::lock::Lock;
 use crate::store::{new_store_id, open_database, require_format};
 use crate::{Error, table};
+use format::{Writer, read};
 
-const MAGIC: &[u8; 10] = b"PARLOURBAK";
-const VERSION: u8 = 1;
-/// Where a chunk ends, about.
-const CHUNK: usize = 1 << 20;
-/// The largest chunk that is read: one pair may be larger than a chunk should be.
-const CHUNK_MAX: u32 = 64 << 20;
 const CACHE: u64 = 32 << 20;
 
 /// Copies the store of a folder, whether or not a server uses it. Answers how many pairs it has.
@@ -49,6 +41,16 @@ pub fn backup(
             path: file.to_owned(),
         });
     }
+    let beside = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if let Err(why) = std::fs::read_dir(beside) {
+        return Err(Error::Io {
+            path: beside.to_owned(),
+            why,
+        });
+    }
     let aside = match Aside::open(folder) {
         Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
         other => other,
@@ -56,27 +58,46 @@ pub fn backup(
     if let Some((path, why)) = aside.damaged {
         return Err(Error::Damaged { path, why });
     }
-    let data = &aside.data;
-    require_format(folder, data)?;
-    let of = data.approximate_len() as u64;
+    require_format(folder, &aside.data)?;
     // Beside its whole name: `chat.backup` must not take the place of a neighbour `chat.new`.
     let mut new = file.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
+    let count = write(&aside, folder, &new, progress).inspect_err(|_| {
+        // Half a copy is none, and takes room.
+        let _ = std::fs::remove_file(&new);
+    })?;
     let io = |why| Error::Io {
-        path: new.clone(),
+        path: file.to_owned(),
         why,
     };
-    let damaged = |why: fjall::Error| Error::Damaged {
-        path: folder.join("store"),
-        why: why.to_string(),
+    std::fs::rename(&new, file).map_err(io)?;
+    // The name is only there for good once its folder is on disk.
+    sync_folder(beside).map_err(io)?;
+    progress(count, count);
+    Ok(count)
+}
+
+/// Writes all pairs of a store into a new file, and syncs it.
+fn write(
+    aside: &Aside,
+    folder: &Path,
+    new: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
+    let data = &aside.data;
+    let of = data.approximate_len() as u64;
+    let io = |why| Error::Io {
+        path: new.to_owned(),
+        why,
     };
-    let mut out = Writer::new(BufWriter::new(private_file(&new).map_err(io)?));
+    let mut out = Writer::new(BufWriter::new(private_file(new).map_err(io)?));
     out.begin().map_err(io)?;
     let mut count = 0u64;
     let own = table::meta(table::BATCH);
     for item in data.iter() {
-        let (key, value) = item.into_inner().map_err(damaged)?;
+        let pair = item.into_inner();
+        let (key, value) = pair.map_err(|e| files::named(&folder.join("store"), &e))?;
         if *key == *own {
             continue;
         }
@@ -92,14 +113,6 @@ pub fn backup(
         .map_err(|e| io(e.into_error()))?
         .sync_all()
         .map_err(io)?;
-    std::fs::rename(&new, file).map_err(io)?;
-    // The name is only there for good once its folder is on disk.
-    let beside = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    sync_folder(beside).map_err(io)?;
-    progress(count, count);
     Ok(count)
 }
 
@@ -124,7 +137,10 @@ pub fn restore(
         path: folder.to_owned(),
         why,
     };
-    crate::store::private_folder(folder).map_err(io)?;
+    crate::store::private_folder(folder).map_err(|why| Error::CannotMake {
+        path: folder.to_owned(),
+        why,
+    })?;
     let _lock = Lock::take(folder)?;
     // Once more: it may have been another restore that had the lock.
     if !is_free(folder) {
@@ -223,150 +239,16 @@ pub(crate) fn tidy(folder: &Path) {
 /// That a folder holds a store, so that looking at it does not make one.
 pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
     refuse_half_restored(folder)?;
-    if folder.join("store").is_dir() {
-        return Ok(());
-    }
-    let why = std::io::Error::new(
-        std::io::ErrorKind::NotFound,
-        "there is no store in this folder",
-    );
-    Err(Error::Io {
-        path: folder.to_owned(),
-        why,
-    })
-}
-
-struct Writer<W: Write> {
-    out: W,
-    chunk: Vec<u8>,
-    all: Sha256,
-}
-
-impl<W: Write> Writer<W> {
-    fn new(out: W) -> Self {
-        Self {
-            out,
-            chunk: Vec::with_capacity(CHUNK),
-            all: Sha256::new(),
+    let store = folder.join("store");
+    match store.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(Error::Io { path: store, why })
         }
+        _ => Err(Error::NoStore {
+            path: folder.to_owned(),
+        }),
     }
-
-    fn begin(&mut self) -> std::io::Result<()> {
-        self.out.write_all(MAGIC)?;
-        self.out.write_all(&[VERSION])
-    }
-
-    fn pair(&mut self, key: &[u8], value: &[u8]) -> std::io::Result<()> {
-        for part in [key, value] {
-            let len = u32::try_from(part.len()).map_err(std::io::Error::other)?;
-            self.chunk.extend_from_slice(&len.to_be_bytes());
-            self.chunk.extend_from_slice(part);
-        }
-        if self.chunk.len() >= CHUNK {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        if self.chunk.is_empty() {
-            return Ok(());
-        }
-        let len = u32::try_from(self.chunk.len()).map_err(std::io::Error::other)?;
-        let hash: [u8; 32] = Sha256::digest(&self.chunk).into();
-        self.out.write_all(&len.to_be_bytes())?;
-        self.out.write_all(&self.chunk)?;
-        self.out.write_all(&hash)?;
-        self.all.update(hash);
-        self.chunk.clear();
-        Ok(())
-    }
-
-    fn end(mut self, count: u64) -> std::io::Result<W> {
-        self.flush()?;
-        self.out.write_all(&0u32.to_be_bytes())?;
-        self.out.write_all(&count.to_be_bytes())?;
-        let all: [u8; 32] = self.all.finalize().into();
-        self.out.write_all(&all)?;
-        self.out.flush()?;
-        Ok(self.out)
-    }
-}
-
-/// Takes one pair of a copy.
-type Take<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), Error> + 'a;
-
-/// Reads a copy from end to end, and checks it.
-fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
-    let damaged = |why: &str| Error::Damaged {
-        path: file.to_owned(),
-        why: why.to_owned(),
-    };
-    let cut = |_| damaged("it ends too early");
-    let open = File::open(file).map_err(|why| Error::Io {
-        path: file.to_owned(),
-        why,
-    })?;
-    let mut input = BufReader::new(open);
-    let mut head = [0u8; 11];
-    input
-        .read_exact(&mut head)
-        .map_err(|_| damaged("it is no backup of Parlour's"))?;
-    if &head[..10] != MAGIC {
-        return Err(damaged("it is no backup of Parlour's"));
-    }
-    if head[10] != VERSION {
-        let (found, known) = (u64::from(head[10]), u64::from(VERSION));
-        return Err(Error::Newer {
-            path: file.to_owned(),
-            found,
-            known,
-        });
-    }
-    let mut all = Sha256::new();
-    let mut count = 0u64;
-    loop {
-        let mut len = [0u8; 4];
-        input.read_exact(&mut len).map_err(cut)?;
-        let len = u32::from_be_bytes(len);
-        if len == 0 {
-            break;
-        }
-        if len > CHUNK_MAX {
-            return Err(damaged("a chunk claims to be larger than chunks are"));
-        }
-        let mut chunk = vec![0u8; usize::try_from(len).unwrap_or(0)];
-        let mut hash = [0u8; 32];
-        input.read_exact(&mut chunk).map_err(cut)?;
-        input.read_exact(&mut hash).map_err(cut)?;
-        let found: [u8; 32] = Sha256::digest(&chunk).into();
-        if found != hash {
-            return Err(damaged("a chunk's bytes do not fit its hash"));
-        }
-        all.update(hash);
-        let mut rest = &chunk[..];
-        while !rest.is_empty() {
-            let (key, after) = part(rest).ok_or_else(|| damaged("a pair is cut"))?;
-            let (value, after) = part(after).ok_or_else(|| damaged("a pair is cut"))?;
-            take(key, value)?;
-            count += 1;
-            rest = after;
-        }
-    }
-    let (mut told, mut hash) = ([0u8; 8], [0u8; 32]);
-    input.read_exact(&mut told).map_err(cut)?;
-    input.read_exact(&mut hash).map_err(cut)?;
-    let found: [u8; 32] = all.finalize().into();
-    if u64::from_be_bytes(told) != count || found != hash {
-        return Err(damaged("its end does not fit what comes before"));
-    }
-    Ok(count)
-}
-
-fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
-    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*len)).ok()?)
 }
 
 /// A new file for its owner alone: what is in it is everyone's messages.

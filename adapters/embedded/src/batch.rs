@@ -10,7 +10,7 @@ use parlour_protocol::row;
 
 use crate::answered::{self, Answered, Said};
 use crate::journal::Note;
-use crate::{Error, table};
+use crate::{Error, files, table};
 
 /// Writes batches, one after another.
 pub(crate) struct Batches {
@@ -22,15 +22,16 @@ pub(crate) struct Batches {
 }
 
 /// The row that the last batch of a database has of itself.
-pub(crate) fn last(data: &Keyspace) -> Result<Option<Note>, String> {
-    let bytes = data
-        .get(table::meta(table::BATCH))
-        .map_err(|e| e.to_string())?;
-    match bytes {
+pub(crate) fn last(store: &Path, data: &Keyspace) -> Result<Option<Note>, Error> {
+    let key = table::meta(table::BATCH);
+    match data.get(&key).map_err(|e| files::named(store, &e))? {
         None => Ok(None),
         Some(bytes) => row::from_bytes(&bytes)
             .map(Some)
-            .map_err(|e| format!("{}: {e}", table::named(&table::meta(table::BATCH)))),
+            .map_err(|e| Error::Damaged {
+                path: store.to_owned(),
+                why: format!("{} cannot be read: {e}", table::named(&key)),
+            }),
     }
 }
 
@@ -60,7 +61,7 @@ impl Batches {
             path: store.clone(),
             why,
         };
-        let note = last(data).map_err(damaged)?;
+        let note = last(&store, data)?;
         let number = note.map_or(0, |note| note.number);
         let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
         if said == Said::Damaged {

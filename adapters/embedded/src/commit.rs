@@ -19,6 +19,7 @@ use parlour_protocol::row;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batches;
+use crate::files::Watch;
 use crate::table;
 
 /// Jobs that wait; past it the caller waits.
@@ -32,6 +33,7 @@ type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Answer + Send>;
 /// What one batch changes, over what is there.
 pub(crate) struct Tx<'a> {
     data: &'a Keyspace,
+    watch: &'a Watch,
     /// By jobs before.
     changed: Changed,
     /// By the job that runs.
@@ -49,7 +51,7 @@ impl Tx<'_> {
         match self.data.get(key) {
             Ok(value) => value.map(|v| v.to_vec()),
             Err(error) => {
-                self.fail(unreadable(key, error));
+                self.fail(self.watch.unreadable(key, &error));
                 None
             }
         }
@@ -83,7 +85,7 @@ impl Tx<'_> {
                 Ok(key) => {
                     keys.insert(key.to_vec());
                 }
-                Err(error) => self.fail(unreadable(prefix, error)),
+                Err(error) => self.fail(self.watch.unreadable(prefix, &error)),
             }
         }
         for (key, value) in self.changed.iter().chain(&self.own) {
@@ -140,6 +142,7 @@ impl Committer {
         data: Keyspace,
         folder: PathBuf,
         room: Room,
+        watch: Watch,
     ) -> std::io::Result<Self> {
         let (jobs, taken) = mpsc::channel(JOBS);
         let poisoned = Arc::new(OnceLock::new());
@@ -148,6 +151,7 @@ impl Committer {
             data,
             folder,
             room,
+            watch,
             poisoned: poisoned.clone(),
         };
         let thread = std::thread::Builder::new()
@@ -190,6 +194,7 @@ impl Committer {
     }
 }
 
+/// What is in a row does not hold together, though its file does.
 pub(crate) fn broken(error: impl std::fmt::Display) -> Error {
     Error::Broken {
         what: "store",
@@ -199,7 +204,7 @@ pub(crate) fn broken(error: impl std::fmt::Display) -> Error {
     }
 }
 
-/// A row that is there and cannot be read.
+/// A row that the engine gives and that does not hold together.
 pub(crate) fn unreadable(key: &[u8], error: impl std::fmt::Display) -> Error {
     broken(format!("{} cannot be read: {error}", table::named(key)))
 }
@@ -225,6 +230,7 @@ struct Writer {
     data: Keyspace,
     folder: PathBuf,
     room: Room,
+    watch: Watch,
     poisoned: Arc<OnceLock<Error>>,
 }
 
@@ -236,9 +242,10 @@ impl Writer {
                 drop(first);
                 continue;
             }
-            let data = self.data.clone();
+            let (data, watch) = (self.data.clone(), self.watch.clone());
             let mut tx = Tx {
                 data: &data,
+                watch: &watch,
                 changed: HashMap::new(),
                 own: HashMap::new(),
                 failed: None,
@@ -281,14 +288,13 @@ impl Writer {
             }
         }
         self.batches.commit(batch).map_err(|error| match error {
-            // Nothing of this batch was written. Most often the disk was full, and has room again.
-            fjall::Error::Poisoned => stopped(
-                "fjall's work in the background failed, as it does when the disk is full; its own messages have the cause",
-            ),
+            // Nothing of this batch was written. Most often the disk was full, and has room again;
+            // or tables were merged, and one is damaged.
+            fjall::Error::Poisoned => self.watch.stopped(),
             fjall::Error::Io(why) if why.kind() == std::io::ErrorKind::StorageFull => {
                 stopped("the disk became full in the midst of a write; free room")
             }
-            other => broken(other),
+            other => self.watch.broken("a batch cannot be written", &other),
         })
     }
 
@@ -297,7 +303,7 @@ impl Writer {
         Error::Full {
             what: "store",
             why: format!(
-                "{} has {} MiB left, and {} MiB are needed, for what is already accepted and the store's own work",
+                "{} has {} MiB left, and {} MiB are needed, for what is already accepted and the store's own work; free room on that disk",
                 self.folder.display(),
                 free >> 20,
                 needed >> 20
@@ -307,7 +313,7 @@ impl Writer {
 }
 
 /// Nothing more is written until the process was started again.
-fn stopped(why: &str) -> Error {
+pub(crate) fn stopped(why: &str) -> Error {
     Error::Broken {
         what: "store",
         why: format!("{why}. Start the process again: the store opens with what is on disk"),

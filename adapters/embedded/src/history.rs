@@ -184,9 +184,7 @@ impl View {
                 let mut found = None;
                 let newest_first = self.prefix(&prefix).rev();
                 for item in newest_first {
-                    let (_, bytes) = item.into_inner().map_err(broken)?;
-                    let setting: Setting =
-                        parlour_protocol::row::from_bytes(&bytes).map_err(broken)?;
+                    let (_, setting): (_, Setting) = self.row(item)?;
                     if setting.position.before(as_of) {
                         found = Some((setting.seq, setting.value));
                         break;
@@ -324,20 +322,16 @@ impl History for Shared {
             range.events.push(event);
             range.events.len() < limit
         };
-        let parse = |item: fjall::Guard| -> Result<Event, Error> {
-            let (_, bytes) = item.into_inner().map_err(broken)?;
-            parlour_protocol::row::from_bytes(&bytes).map_err(broken)
-        };
         if newest {
             for item in rows.rev() {
-                if !take(parse(item)?) {
+                if !take(view.row(item)?.1) {
                     break;
                 }
             }
             range.events.reverse();
         } else {
             for item in rows {
-                if !take(parse(item)?) {
+                if !take(view.row(item)?.1) {
                     break;
                 }
             }

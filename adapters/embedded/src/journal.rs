@@ -82,7 +82,7 @@ impl<'a> Rest<'a> {
 fn batch(bytes: &[u8], own: &[u8]) -> Result<Batch, Broken> {
     let mut rest = Rest(bytes);
     if rest.array()? != [START] {
-        return Err("no batch begins there");
+        return Err("no batch begins where one should");
     }
     let items = u32::from_le_bytes(rest.array()?);
     let seqno = u64::from_le_bytes(rest.array()?);
@@ -223,6 +223,8 @@ pub(crate) struct Look {
     pub(crate) torn: Option<(PathBuf, u64, Broken)>,
     /// What is damaged: the file, and a sentence.
     pub(crate) damaged: Option<(PathBuf, String)>,
+    /// Whether anything was ever written, as far as is known.
+    pub(crate) committed: bool,
 }
 
 impl Look {
@@ -258,6 +260,11 @@ fn judge(said: Said, before: Option<u64>, journal: u64) -> Option<String> {
     }
 }
 
+/// Where a batch is broken, and why.
+fn place(at: usize, why: Broken) -> String {
+    format!("in the batch that begins at byte {at}: {why}")
+}
+
 /// Reads the journals of the store in this database folder. Changes nothing.
 ///
 /// # Errors
@@ -291,6 +298,9 @@ pub(crate) fn look(store: &Path) -> Result<Look, Error> {
             behind = later(&bytes, &own, &before).map(|found| (path, found as u64));
         }
     }
+    look.committed = broken.as_ref().is_some_and(|(_, _, at, _)| *at > 0)
+        || look.whole.iter().any(|(_, len)| *len > 0)
+        || !matches!(said, Said::Missing | Said::Last(Last { batch: 0, .. }));
     let number = before.note.map(|note| note.number);
     match (broken, newest) {
         (Some((_, path, at, why)), _) if behind.is_some() => {
@@ -299,13 +309,14 @@ pub(crate) fn look(store: &Path) -> Result<Look, Error> {
             look.damaged = Some((
                 path,
                 format!(
-                    "from byte {at} on, {why}, and a whole batch follows at byte {found} of {name}"
+                    "{}, and a whole batch follows at byte {found} of {name}",
+                    place(at, why)
                 ),
             ));
         }
         (Some((journal, path, at, why)), _) => match judge(said, number, journal) {
             Some(because) => {
-                look.damaged = Some((path, format!("from byte {at} on, {why}, and {because}")));
+                look.damaged = Some((path, format!("{}, and {because}", place(at, why))));
             }
             None => look.torn = Some((path, at as u64, why)),
         },
@@ -332,12 +343,12 @@ pub(crate) fn look(store: &Path) -> Result<Look, Error> {
     Ok(look)
 }
 
-/// Reads the journals of a store, and cuts off what a crash left half written.
+/// Cuts off what a crash left half written.
 ///
 /// # Errors
 /// `Damaged`, and nothing was changed; `Io`.
-pub(crate) fn check(store: &Path) -> Result<(), Error> {
-    let look = look(store)?.whole()?;
+pub(crate) fn cut(look: Look) -> Result<(), Error> {
+    let look = look.whole()?;
     if let Some((path, at, broken)) = look.torn {
         tracing::warn!(
             journal = %path.display(),

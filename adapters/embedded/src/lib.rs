@@ -7,8 +7,8 @@
 //! Never: a write from anywhere but the one committer.
 //!
 //! [`Store`] opens a folder and hands out the ports. `commit` is the committer, `batch` what it
-//! writes with; `table` says what lies under which key; then one module for each port. `journal`
-//! and `answered` tell damage from a torn write before fjall cuts it off. [`verify`] checks a whole
+//! writes with; `table` says what lies under which key; then one module for each port. `files`,
+//! `journal` and `answered` look at every file before fjall does, and tell damage from a torn write. [`verify`] checks a whole
 //! store, [`backup`] copies one and makes one of a copy; both look at it `aside`.
 
 mod accounts;
@@ -18,6 +18,7 @@ pub mod backup;
 mod batch;
 mod commit;
 mod error;
+mod files;
 mod history;
 mod journal;
 mod keys;

@@ -18,8 +18,9 @@ use parlour_protocol::row;
 
 use crate::batch::Batches;
 use crate::commit::{Committer, Room};
+use crate::files::{self, Watch};
 use crate::lock::Lock;
-use crate::{Error, aside, backup, journal, log, relay, sessions, table, wake};
+use crate::{Error, aside, backup, log, relay, sessions, table, wake};
 
 /// How a store is kept.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) data: Keyspace,
     pub(crate) committer: Committer,
     pub(crate) id: StoreId,
+    pub(crate) watch: Watch,
     _lock: Lock,
 }
 
@@ -82,10 +84,7 @@ pub(crate) fn open_database(
             path: folder.to_owned(),
             holder: "another process".to_owned(),
         },
-        other => Error::Damaged {
-            path: path.clone(),
-            why: other.to_string(),
-        },
+        other => files::named(&path, &other),
     };
     // Some damage is met by an assertion in fjall, in debug builds alone. There it is named like any
     // other.
@@ -97,10 +96,7 @@ pub(crate) fn open_database(
             .open()
     });
     let db = std::panic::catch_unwind(open)
-        .map_err(|_| Error::Damaged {
-            path: path.clone(),
-            why: "its files do not hold together".to_owned(),
-        })?
+        .map_err(|_| files::named(&path, &"its files do not hold together"))?
         .map_err(damaged)?;
     let data = db
         .keyspace("data", || {
@@ -134,7 +130,12 @@ impl Store {
     /// # Errors
     /// See [`Error`].
     pub fn open_with(folder: &Path, options: Options) -> Result<Self, Error> {
-        private_folder(folder).map_err(|why| Error::Io {
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::NoFolder {
+                path: folder.to_owned(),
+            });
+        }
+        private_folder(folder).map_err(|why| Error::CannotMake {
             path: folder.to_owned(),
             why,
         })?;
@@ -144,12 +145,13 @@ impl Store {
         aside::tidy(folder);
         let path = folder.join("store");
         if path.is_dir() {
-            journal::check(&path)?;
+            files::check(&path)?;
         }
         let (db, data) = open_database(&path, folder, options.cache_bytes)?;
         require_format(folder, &data)?;
         let mut batches = Batches::begin(folder, &db, &data)?;
         let (id, generation) = prepare(folder, &mut batches, &data)?;
+        let watch = Watch::new(folder);
         let committer = Committer::start(
             batches,
             data.clone(),
@@ -158,6 +160,7 @@ impl Store {
                 reserve_bytes: options.reserve_bytes,
                 work_bytes_max: options.work_bytes_max,
             },
+            watch.clone(),
         )
         .map_err(|why| Error::Io {
             path: folder.to_owned(),
@@ -169,12 +172,20 @@ impl Store {
                 data,
                 committer,
                 id,
+                watch,
                 _lock: lock,
             }),
             log: Arc::new(log::InProcess::new(generation, options.partitions.max(1))),
             sessions: Arc::new(sessions::Memory::default()),
             relay: Arc::new(relay::InProcess::new()),
         })
+    }
+
+    /// Files that were found damaged while the store was in use, in a sentence for anyone; the log
+    /// has the remedy. Other rows are still read and written.
+    #[must_use]
+    pub fn damage(&self) -> Option<String> {
+        self.shared.watch.damage()
     }
 
     /// The log.
@@ -231,7 +242,8 @@ fn number(folder: &Path, data: &Keyspace, name: &str) -> Result<Option<u64>, Err
         why,
     };
     let key = table::meta(name);
-    match data.get(&key).map_err(|e| damaged(e.to_string()))? {
+    let bytes = data.get(&key);
+    match bytes.map_err(|e| files::named(&folder.join("store"), &e))? {
         None => Ok(None),
         Some(bytes) => row::from_bytes(&bytes)
             .map(Some)
@@ -266,10 +278,8 @@ fn prepare(
         path: path.clone(),
         why,
     };
-    let id = match data
-        .get(table::meta("id"))
-        .map_err(|e| damaged(e.to_string()))?
-    {
+    let id = data.get(table::meta("id"));
+    let id = match id.map_err(|e| files::named(&folder.join("store"), &e))? {
         Some(bytes) => row::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?,
         None => new_store_id().map_err(|why| Error::Io {
             path: path.clone(),
@@ -290,7 +300,7 @@ fn prepare(
             path: path.clone(),
             why,
         },
-        other => damaged(other.to_string()),
+        other => files::named(&folder.join("store"), &other),
     })?;
     Ok((id, generation))
 }

@@ -1,36 +1,57 @@
-//! Checks a whole store: that every row can be read, and that rows fit each other.
+//! Checks a whole store: that every file is as it was written, that every row can be read, and that
+//! rows fit each other.
+//!
+//! Files come first: each is read to its end, and each that is damaged is named. Where tables are
+//! damaged, rows are not looked at: what lacks a file tells nothing.
 //!
 //! Never changes the store: what is checked is a copy of its journals with links to its tables, in
 //! the system's folder for temporary files; a folder there is all that a killed `verify` leaves. What
 //! lies before a damage in a journal is checked, and the damage is a breach. Reads table by table,
 //! so that memory is bounded by conversations and not by events.
 
+mod accounts;
+mod rows;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use fjall::Keyspace;
 use minicbor::Decode;
-use parlour_protocol::id::{ConversationId, DeviceId, UserId};
-use parlour_protocol::kind::{Class, Shape};
-use parlour_protocol::position::Progress;
-use parlour_protocol::record::Header;
-use parlour_protocol::row::{
-    self, Change, Erased, Event, Interval, Mention, Outcome, OutcomeRow, Setting, Standing,
-};
-use parlour_protocol::seq::{Head, Mark, Seq};
+use parlour_protocol::id::ConversationId;
+use parlour_protocol::row;
+use parlour_protocol::seq::{Head, Seq};
 
-use crate::accounts::{DevicesRow, UserRow};
 use crate::aside::Aside;
+use crate::files::{self, Damage, Depth};
+use crate::lock::Lock;
 use crate::store::require_format;
-use crate::{Error, table};
+use crate::{Error, backup, journal, table};
 
 /// Breaches that are kept as sentences; all are counted.
 const KEPT: usize = 100;
 
+/// What is being done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Files are read; counted in bytes.
+    Files,
+    /// Rows are checked; counted in rows.
+    Rows,
+}
+
+/// Is told how far it is: what is done, how much of it, of how much.
+pub type Tell<'a> = dyn FnMut(Stage, u64, u64) + 'a;
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Rows read.
+    /// Files of the store that were read, but for journals.
+    pub files: u64,
+    /// Files that are damaged, journals included. Each is a breach.
+    pub damaged: u64,
+    /// Files and folders that do not belong into a store. Each is a breach.
+    pub strays: u64,
+    /// Rows read; none if tables are damaged, or something does not belong there.
     pub rows: u64,
     /// Conversations.
     pub conversations: u64,
@@ -51,6 +72,11 @@ impl Report {
             self.said.push(what());
         }
     }
+
+    fn damage(&mut self, Damage { path, why }: &Damage) {
+        self.damaged += 1;
+        self.breach(|| format!("{} is damaged: {why}", path.display()));
+    }
 }
 
 /// What is known of a conversation while its store is checked.
@@ -61,6 +87,9 @@ struct Known {
     members: u32,
     direct: bool,
 }
+
+/// How many rows are done, of about how many.
+type Progress<'a> = dyn FnMut(u64, u64) + 'a;
 
 struct Check<'a> {
     data: &'a Keyspace,
@@ -73,25 +102,48 @@ struct Check<'a> {
 /// Checks the store of a folder, which no server uses meanwhile.
 ///
 /// # Errors
-/// The store cannot be opened, or a row cannot be read at all: see [`Error`].
-pub fn verify(folder: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Error> {
-    let aside = Aside::open(folder)?;
+/// The store cannot be looked at: see [`Error`]. What is wrong with it is in the report.
+pub fn verify(folder: &Path, tell: &mut Tell<'_>) -> Result<Report, Error> {
+    backup::require_store(folder)?;
+    let lock = Lock::take(folder)?;
+    let store = folder.join("store");
+    let mut report = Report::default();
+    let journals = journal::look(&store)?;
+    let mut in_files = |done, of| tell(Stage::Files, done, of);
+    let seen = files::look(&store, journals.committed, Depth::Whole, &mut in_files)?;
+    if seen.nothing(&journals) {
+        return Err(Error::NoStore {
+            path: folder.to_owned(),
+        });
+    }
+    report.files = seen.files;
+    for damage in &seen.damaged {
+        report.damage(damage);
+    }
+    report.strays = seen.strays.len() as u64;
+    for path in &seen.strays {
+        report.breach(|| Error::Stray { path: path.clone() }.to_string());
+    }
+    if report.breaches > 0 {
+        if let Some((path, why)) = journals.damaged {
+            report.damage(&Damage { path, why });
+        }
+        return Ok(report);
+    }
+    let aside = Aside::open_whole(folder, lock)?;
+    if let Some((path, why)) = journals.damaged.or_else(|| aside.damaged.clone()) {
+        report.damage(&Damage { path, why });
+    }
     let data = &aside.data;
     require_format(folder, data)?;
-    let of = data.approximate_len() as u64;
     let mut check = Check {
         data,
         folder,
-        report: Report::default(),
-        of,
+        report,
+        of: data.approximate_len() as u64,
         known: BTreeMap::new(),
     };
-    if let Some((path, why)) = &aside.damaged {
-        let path = path.display();
-        check
-            .report
-            .breach(|| format!("{path} is damaged: {why}. What follows is of what can be read"));
-    }
+    let progress: &mut Progress<'_> = &mut |done, of| tell(Stage::Rows, done, of);
     check.events(progress)?;
     check.standings(progress)?;
     check.outcomes(progress)?;
@@ -109,13 +161,15 @@ impl Check<'_> {
     fn each<T: for<'b> Decode<'b, ()>>(
         &mut self,
         letter: u8,
-        progress: &mut dyn FnMut(u64, u64),
+        progress: &mut Progress<'_>,
         mut f: impl FnMut(&mut Self, &[u8], T) -> Result<(), Error>,
     ) -> Result<(), Error> {
         for item in self.data.prefix([letter]) {
             let (key, value) = item.into_inner().map_err(|e| self.damaged(e))?;
-            let row = row::from_bytes(&value).map_err(|e| self.unreadable(&key, e))?;
             self.report.rows += 1;
+            let Some(row) = self.parse(&key, &value) else {
+                continue;
+            };
             if self.report.rows.is_multiple_of(4_096) {
                 progress(self.report.rows, self.of.max(self.report.rows));
             }
@@ -124,337 +178,30 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn damaged(&self, why: impl std::fmt::Display) -> Error {
-        Error::Damaged {
-            path: self.folder.join("store"),
-            why: why.to_string(),
+    /// The engine gives no row, though all files were whole a moment ago.
+    fn damaged(&self, why: fjall::Error) -> Error {
+        files::named(&self.folder.join("store"), &why)
+    }
+
+    /// A row's value. One that cannot be read is a breach, and tells nothing else.
+    fn parse<T: for<'b> Decode<'b, ()>>(&mut self, key: &[u8], value: &[u8]) -> Option<T> {
+        match row::from_bytes(value) {
+            Ok(row) => Some(row),
+            Err(why) => {
+                self.report
+                    .breach(|| format!("{} cannot be read: {why}", table::named(key)));
+                None
+            }
         }
     }
 
+    /// The row of a key. One that cannot be read is none here: it is a breach of its own.
     fn get<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Error> {
-        match self.data.get(key).map_err(|e| self.unreadable(key, e))? {
-            None => Ok(None),
-            Some(bytes) => row::from_bytes(&bytes)
-                .map(Some)
-                .map_err(|e| self.unreadable(key, e)),
-        }
-    }
-
-    fn unreadable(&self, key: &[u8], why: impl std::fmt::Display) -> Error {
-        self.damaged(format!("{} cannot be read: {why}", table::named(key)))
-    }
-
-    fn event(&self, c: ConversationId, seq: Seq) -> Result<Option<Event>, Error> {
-        self.get(&table::event(c, seq))
-    }
-
-    fn events(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'E', progress, |check, _, event: Event| {
-            check.report.events += 1;
-            let (c, seq) = (event.conversation, event.seq);
-            let Ok(h) = Header::from_bytes(&event.header) else {
-                check
-                    .report
-                    .breach(|| format!("{c} {seq:?}: its header cannot be read"));
-                return Ok(());
-            };
-            let known = check.known.entry(c).or_default();
-            let next = known.head.seq.next();
-            let n = known.head.n + u64::from(h.class == Class::Content);
-            let prev = known.prev;
-            known.head = Head {
-                seq,
-                n: event.carried.n,
-            };
-            known.members = event.carried.members;
-            known.direct = event.carried.shape == Shape::Direct;
-            if !event.carried.quiet {
-                known.prev = seq;
-            }
-            if seq != next {
-                check
-                    .report
-                    .breach(|| format!("{c}: {next:?} is missing before {seq:?}"));
-            }
-            if event.carried.n != n {
-                let found = event.carried.n;
-                check
-                    .report
-                    .breach(|| format!("{c} {seq:?}: n is {found}, and should be {n}"));
-            }
-            if event.carried.prev != prev {
-                let found = event.carried.prev;
-                check
-                    .report
-                    .breach(|| format!("{c} {seq:?}: prev is {found:?}, not {prev:?}"));
-            }
-            let key = table::outcome(c, h.sender, h.id);
-            let outcome = check.get::<OutcomeRow>(&key)?.map(|o| o.outcome);
-            if !matches!(outcome, Some(Outcome::Placed { seq: at, .. }) if at == seq) {
-                check
-                    .report
-                    .breach(|| format!("{c} {seq:?}: its send's outcome is {outcome:?}"));
-            }
-            Ok(())
-        })
-    }
-
-    fn standings(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'S', progress, |check, _, standing: Standing| {
-            check.report.conversations += 1;
-            let c = standing.conversation;
-            let (head, members) = check
-                .known
-                .get(&c)
-                .map(|k| (k.head, k.members))
-                .unwrap_or_default();
-            if standing.head != head {
-                let found = standing.head;
-                check
-                    .report
-                    .breach(|| format!("{c}: it stands at {found:?}, its events at {head:?}"));
-            }
-            if standing.members != members {
-                let found = standing.members;
-                check
-                    .report
-                    .breach(|| format!("{c}: {found} members stand, {members} were counted"));
-            }
-            Ok(())
-        })?;
-        let lone: Vec<ConversationId> = self.known.keys().copied().collect();
-        for c in lone {
-            if self.get::<Standing>(&table::standing(c))?.is_none() {
-                self.report
-                    .breach(|| format!("{c}: it has events, and does not stand"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a change of a target still has a body.
-    fn change_body(&self, c: ConversationId, target: Seq) -> Result<bool, Error> {
-        for item in self.data.prefix(table::changes(c, target).0) {
-            let value = item.value().map_err(|e| self.damaged(e))?;
-            let change: Change = row::from_bytes(&value).map_err(|e| self.damaged(e))?;
-            if !change.payload.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn outcomes(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'O', progress, |check, _, o: OutcomeRow| {
-            check.report.outcomes += 1;
-            if let Outcome::Placed { seq, .. } = o.outcome {
-                let there = check
-                    .event(o.conversation, seq)?
-                    .and_then(|e| Header::from_bytes(&e.header).ok())
-                    .is_some_and(|h| h.id == o.id && h.sender == o.sender);
-                if !there {
-                    let (c, id) = (o.conversation, o.id);
-                    check
-                        .report
-                        .breach(|| format!("{c}: {id} has the outcome {seq:?}, where it is not"));
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn sides(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'C', progress, |check, _, change: Change| {
-            let (c, seq, target) = (change.conversation, change.seq, change.target);
-            if check.event(c, target)?.is_none() || check.event(c, seq)?.is_none() {
-                check
-                    .report
-                    .breach(|| format!("{c}: the change {seq:?} of {target:?} has no event"));
-            }
-            Ok(())
-        })?;
-        self.each(b'X', progress, |check, _, erased: Erased| {
-            let (c, target) = (erased.conversation, erased.target);
-            if check
-                .event(c, target)?
-                .is_none_or(|e| !e.payload.is_empty())
-                || check.change_body(c, target)?
-            {
-                check
-                    .report
-                    .breach(|| format!("{c} {target:?}: it was erased, and its body is there"));
-            }
-            Ok(())
-        })?;
-        self.each(b'G', progress, |check, _, s: Setting| {
-            if check.event(s.conversation, s.seq)?.is_none() {
-                let (c, seq, key) = (s.conversation, s.seq, s.key);
-                check
-                    .report
-                    .breach(|| format!("{c}: the setting {key} at {seq:?} has no event"));
-            }
-            Ok(())
-        })?;
-        self.each(b'M', progress, |check, _, m: Mention| {
-            if check.event(m.conversation, m.seq)?.is_none() {
-                let (c, seq) = (m.conversation, m.seq);
-                check
-                    .report
-                    .breach(|| format!("{c}: a mention at {seq:?} has no event"));
-            }
-            Ok(())
-        })
-    }
-
-    fn intervals(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        let mut open: BTreeMap<ConversationId, u32> = BTreeMap::new();
-        let mut last: Option<Interval> = None;
-        self.each(b'I', progress, |check, _, interval: Interval| {
-            let (c, user, from) = (interval.conversation, interval.user, interval.from.seq);
-            if interval.until.is_some_and(|until| until.seq < from) {
-                check
-                    .report
-                    .breach(|| format!("{c}: a membership of {user} ends before {from:?}"));
-            }
-            let before = last.filter(|l| l.conversation == c && l.user == user);
-            if before.is_some_and(|l| l.until.is_none_or(|until| until.seq > from)) {
-                check
-                    .report
-                    .breach(|| format!("{c}: memberships of {user} overlap at {from:?}"));
-            }
-            if interval.until.is_none() {
-                *open.entry(c).or_default() += 1;
-            }
-            last = Some(interval);
-            Ok(())
-        })?;
-        // Both ways: what was counted and has no open membership at all is a breach as well. The
-        // two of a direct conversation are members without one.
-        let mut counted: BTreeMap<ConversationId, u32> = self
-            .known
-            .iter()
-            .filter(|(_, known)| !known.direct)
-            .map(|(c, known)| (*c, known.members))
-            .collect();
-        for (c, open) in open {
-            let members = counted.remove(&c).unwrap_or(0);
-            if members != open {
-                self.report
-                    .breach(|| format!("{c}: {open} memberships are open, {members} were counted"));
-            }
-        }
-        for (c, members) in counted.into_iter().filter(|(_, members)| *members != 0) {
-            self.report
-                .breach(|| format!("{c}: no membership is open, {members} were counted"));
-        }
-        Ok(())
-    }
-
-    fn marks(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'K', progress, |check, key, mark: Mark| {
-            if let Some(id) = key.last_chunk::<16>() {
-                let c = ConversationId::from_bytes(*id);
-                let head = check.known.get(&c).map(|k| k.head).unwrap_or_default();
-                if mark.delivered().seq > head.seq {
-                    check.report.breach(|| {
-                        format!(
-                            "{c}: a mark at {:?} is beyond its head",
-                            mark.delivered().seq
-                        )
-                    });
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn progress(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        let newest: u64 = self.get(&table::meta("generation"))?.unwrap_or(0);
-        self.each(b'P', progress, |check, _, p: Progress| {
-            if p.position.generation.0 > newest {
-                let at = p.position;
-                check
-                    .report
-                    .breach(|| format!("progress at {at}: the store's generation is {newest}"));
-            }
-            Ok(())
-        })
+        let value = self.data.get(key).map_err(|e| self.damaged(e))?;
+        Ok(value.and_then(|bytes| row::from_bytes(&bytes).ok()))
     }
 
     fn has(&self, key: &[u8]) -> Result<bool, Error> {
         self.data.contains_key(key).map_err(|e| self.damaged(e))
-    }
-
-    fn accounts(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), Error> {
-        self.each(b'A', progress, |check, _, user: UserId| {
-            if !check.has(&table::of_user(b'U', user))? {
-                check
-                    .report
-                    .breach(|| format!("a name belongs to {user}, who has no account"));
-            }
-            Ok(())
-        })?;
-        self.each(b'U', progress, |check, _, row: UserRow| {
-            let (user, name) = (row.user, row.name);
-            let owner: Option<UserId> = check.get(&table::name(&name))?;
-            if owner != Some(user) {
-                check
-                    .report
-                    .breach(|| format!("{user} is called {name}, which belongs to {owner:?}"));
-            }
-            Ok(())
-        })?;
-        self.each(b'D', progress, |check, _, row: DevicesRow| {
-            for (device, token) in row.tokens() {
-                let of: Option<(UserId, DeviceId)> = check.get(&table::hash(b'T', &token).0)?;
-                if of.is_none_or(|(_, of)| of != device) {
-                    check
-                        .report
-                        .breach(|| format!("the token of {device} does not lead to it"));
-                }
-                if !check.has(&table::of_device(b'd', device).0)? {
-                    check
-                        .report
-                        .breach(|| format!("{device} is listed, and is nobody's"));
-                }
-                if check.has(&table::of_device(b'r', device).0)? {
-                    check
-                        .report
-                        .breach(|| format!("{device} was revoked, and is listed"));
-                }
-            }
-            Ok(())
-        })?;
-        self.each(b'T', progress, |check, _, of: (UserId, DeviceId)| {
-            // The token of a revoked device stays, and opens nothing.
-            let (user, device) = of;
-            let listed = check
-                .get::<DevicesRow>(&table::of_user(b'D', user))?
-                .is_some_and(|row| row.tokens().any(|(d, _)| d == device));
-            if !listed && !check.has(&table::of_device(b'r', device).0)? {
-                check
-                    .report
-                    .breach(|| format!("a token leads to {device}, which {user} does not have"));
-            }
-            Ok(())
-        })?;
-        self.each(b'R', progress, |check, key, device: DeviceId| {
-            let number = key.last_chunk::<8>().map(|n| u64::from_be_bytes(*n));
-            let told: Option<u64> = check.get(&table::of_device(b'r', device).0)?;
-            if number != told {
-                check
-                    .report
-                    .breach(|| format!("revocation {number:?} of {device} is {told:?} there"));
-            }
-            Ok(())
-        })?;
-        self.each(b'r', progress, |check, _, number: u64| {
-            if !check.has(&table::Key::table(b'R').number(number).0)? {
-                check
-                    .report
-                    .breach(|| format!("revocation {number} is not in the list"));
-            }
-            Ok(())
-        })
     }
 }

@@ -11,13 +11,15 @@ use minicbor::Decode;
 use parlour_ports::Error;
 use parlour_protocol::row;
 
-use crate::commit::{broken, unreadable};
+use crate::commit::unreadable;
+use crate::files::Watch;
 use crate::store::Shared;
 
 /// The store as it stood at one moment. Short-lived: what it sees is not cleared away.
 pub(crate) struct View {
     data: Keyspace,
     at: Snapshot,
+    watch: Watch,
 }
 
 impl Shared {
@@ -26,6 +28,7 @@ impl Shared {
         View {
             data: self.data.clone(),
             at: self.db.snapshot(),
+            watch: self.watch.clone(),
         }
     }
 
@@ -39,7 +42,7 @@ impl View {
     /// The row of a key.
     pub(crate) fn get<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Error> {
         let bytes = self.at.get(&self.data, key);
-        match bytes.map_err(|e| unreadable(key, e))? {
+        match bytes.map_err(|e| self.watch.unreadable(key, &e))? {
             None => Ok(None),
             Some(bytes) => row::from_bytes(&bytes)
                 .map(Some)
@@ -64,12 +67,22 @@ impl View {
         mut take: impl FnMut(&[u8], T) -> bool,
     ) -> Result<(), Error> {
         for item in rows {
-            let (key, bytes) = item.into_inner().map_err(broken)?;
-            let row = row::from_bytes(&bytes).map_err(|e| unreadable(&key, e))?;
+            let (key, row) = self.row(item)?;
             if !take(&key, row) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// One row of a range.
+    pub(crate) fn row<T: for<'b> Decode<'b, ()>>(
+        &self,
+        item: fjall::Guard,
+    ) -> Result<(fjall::UserKey, T), Error> {
+        let pair = item.into_inner();
+        let (key, bytes) = pair.map_err(|e| self.watch.broken("rows cannot be read", &e))?;
+        let row = row::from_bytes(&bytes).map_err(|e| unreadable(&key, e))?;
+        Ok((key, row))
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config, Given};
+use crate::config::{self, Given, Loaded, Outside};
 use crate::import::{self, Import, OnError};
 use crate::{keep, serve};
 
@@ -43,17 +43,25 @@ Examples:
   parlour serve --data ./chat --listen 127.0.0.1:0 --sign-up invitation
   parlour serve --set limits.sends_per_min=6000 --set limits.sends_burst=1000
 
+Certificate and key are read at the start: after a renewal, start it again. What is set can be tried
+first with `parlour config check` and the same flags.
+
 SIGTERM or SIGINT drains: clients are told to reconnect, and the process ends within seconds.
 A second signal ends it at once; nothing that was acknowledged is lost either way.")]
-    Serve(Serve),
+    Serve(Settings),
     /// Shows or checks the configuration.
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Checks a whole store: places, counts, outcomes, marks, heads, memberships.
+    /// Checks a whole store: that its files are as they were written, then places, counts, outcomes,
+    /// marks, heads, memberships.
     #[command(after_help = "\
-Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
+Examples:
+  parlour verify ./parlour-data
+
+Reads every file to its end and names each that is damaged; rows are checked if all are whole. The
+exit code is 1 if anything is wrong. Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
 up to some hundred megabytes there. Of a server that runs, make a backup, restore it elsewhere, and
 check that.")]
     Verify {
@@ -62,6 +70,13 @@ check that.")]
     },
     /// Copies a store into one file. A server that uses it goes on, and the copy has everything that
     /// it acknowledged before.
+    #[command(after_help = "\
+Examples:
+  parlour backup ./parlour-data chat.backup
+  parlour backup /srv/chat \"chat-$(date +%F).backup\"
+
+The file is its owner's alone, and is there whole or not at all. A store with a damaged file is not
+copied.")]
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -69,6 +84,13 @@ check that.")]
         file: PathBuf,
     },
     /// Makes a store of a backup. Clients notice, and sync from nothing.
+    #[command(after_help = "\
+Examples:
+  parlour restore chat.backup ./parlour-data-2
+  parlour serve --data ./parlour-data-2
+
+The backup is read to its end before anything is made. It stays, and so does the store that it was
+made of: stop that server first, so that nobody writes where nobody will look.")]
     Restore {
         /// The backup.
         file: PathBuf,
@@ -97,7 +119,12 @@ Each nick gets an account without a password; an administrator can make tokens f
 is open: whoever has an account may join it and read all of it. Running it again adds what is new
 in the folder and nothing else, whatever ended it before. A line is known by the name of its file
 and its number: do not insert lines into files that were imported, and import one channel's logs
-under one name.")]
+under one name.
+
+Lines that cannot be taken are told with file and line, and counted by file at the end. Leaving them
+out is what `--on-error skip` asks for, and is a success; where not a single line can be read, or
+there is no log, nothing is made and the exit code is 1, as it is with `--on-error stop` for the first
+such line.")]
     Irc {
         /// The folder of logs.
         dir: PathBuf,
@@ -117,8 +144,9 @@ under one name.")]
     },
 }
 
+/// Everything that a node is set by. `serve` and `config check` take the same.
 #[derive(Args)]
-struct Serve {
+struct Settings {
     /// The configuration file.
     #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
     config: Option<PathBuf>,
@@ -146,15 +174,19 @@ struct Serve {
 enum ConfigCommand {
     /// Prints a sample: every key, what it means, its default.
     Sample,
-    /// Checks a file and the environment as `serve` would read them.
-    Check {
-        /// The configuration file.
-        #[arg(long, value_name = "FILE", env = "PARLOUR_CONFIG")]
-        file: Option<PathBuf>,
-    },
+    /// Checks the configuration as `serve` with the same flags would, and starts nothing.
+    #[command(after_help = "\
+Examples:
+  parlour config check --config parlour.toml
+  parlour config check --config parlour.toml --listen 0.0.0.0:443
+
+Looks at the file, the environment and the flags, at the address, the certificate and the key, and
+at the data folder. All that is wrong is told at once, with file and line, variable or flag. Whether
+the port is free only shows when a node listens there.")]
+    Check(Settings),
 }
 
-impl Serve {
+impl Settings {
     fn flags(&self) -> anyhow::Result<Vec<Given>> {
         let mut flags = Vec::new();
         for (key, text, from) in [
@@ -186,21 +218,17 @@ impl Serve {
         }
         Ok(flags)
     }
+
+    /// The configuration that they give, or all that is wrong with it.
+    fn load(&self) -> anyhow::Result<(Loaded, Outside)> {
+        let (file, flags) = (self.config.as_deref(), self.flags()?);
+        Ok(config::whole(file, environment(), flags)?)
+    }
 }
 
 /// The environment as text; what is no text is none of ours.
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-}
-
-/// The configuration, or all that is wrong with it.
-fn load(file: Option<&std::path::Path>, flags: Vec<Given>) -> anyhow::Result<Config> {
-    config::load(file, environment(), flags).map_err(|problems| {
-        anyhow::anyhow!(
-            "the configuration is not right:\n  {}",
-            problems.0.join("\n  ")
-        )
-    })
 }
 
 impl Cli {
@@ -210,9 +238,9 @@ impl Cli {
     /// What went wrong, in a sentence that says what to do.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Serve(args) => {
-                let config = load(args.config.as_deref(), args.flags()?)?;
-                serve::run(&config)
+            Command::Serve(settings) => {
+                let (loaded, outside) = settings.load()?;
+                serve::run(&loaded.config, outside)
             }
             Command::Config {
                 command: ConfigCommand::Sample,
@@ -221,17 +249,14 @@ impl Cli {
                 Ok(())
             }
             Command::Config {
-                command: ConfigCommand::Check { file },
+                command: ConfigCommand::Check(settings),
             } => {
-                load(file.as_deref(), Vec::new())?;
-                match file {
-                    Some(file) => println!(
-                        "{}: nothing is wrong; {} keys are set",
-                        file.display(),
-                        config::count(&file)
-                    ),
-                    None => println!("nothing is wrong with the environment; no file was given"),
-                }
+                let (loaded, _) = settings.load()?;
+                let from = match &settings.config {
+                    Some(file) => file.display().to_string(),
+                    None => "no file; environment and flags".to_owned(),
+                };
+                println!("{from}: nothing is wrong; {} keys are set", loaded.set());
                 Ok(())
             }
             Command::Verify { dir } => keep::verify(&dir),

@@ -1,7 +1,14 @@
 //! The node's configuration: a file, then `PARLOUR_…` variables, then flags, each over the one
 //! before. An unknown key is an error that names the nearest known one.
 //!
+//! Promises: whatever is wrong is said at once, each with where it was set; `serve` and
+//! `config check` judge by the same function, [`whole`]. Never: a change to anything.
+//!
 //! What a key means stands once, in the doc comment of its struct; the sample is made from there.
+
+mod check;
+mod read;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +18,10 @@ use parlour_runtime::config::{Key, Section};
 use parlour_runtime::section;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
+
+pub(crate) use check::Outside;
+use read::{read_env, read_file, value};
+pub(crate) use sample::sample;
 
 /// Where a stage's data lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +129,11 @@ pub(crate) struct Problems(pub Vec<String>);
 
 impl std::fmt::Display for Problems {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        write!(
+            f,
+            "the configuration is not right:\n  {}",
+            self.0.join("\n  ")
+        )
     }
 }
 impl std::error::Error for Problems {}
@@ -133,20 +148,39 @@ pub(crate) struct Given {
     pub from: String,
 }
 
-fn nearest<'a>(to: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    among
-        .map(|name| (strsim::damerau_levenshtein(to, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 2 + name.len() / 3)
-        .map(|(_, name)| name)
+/// What was set, and where: `section.key` to (value, origin).
+type Set = BTreeMap<String, (Value, String)>;
+
+/// A key with where it was set: some flags and every variable say the key themselves.
+fn named(from: &str, key: &str) -> String {
+    let says_it = from.starts_with("--") && from != "--set" || from.starts_with("PARLOUR_");
+    if says_it {
+        from.to_owned()
+    } else {
+        format!("{from}: {key}")
+    }
 }
 
-fn unknown(from: &str, what: &str, name: &str, near: Option<String>) -> String {
-    match near {
-        Some(near) => format!("{from}: there is no {what} `{name}`; did you mean `{near}`?"),
-        None => format!(
-            "{from}: there is no {what} `{name}`; `parlour config sample` shows those that exist"
-        ),
+/// A configuration, with where each key was set that has not its default.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The values.
+    pub(crate) config: Config,
+    origins: BTreeMap<String, String>,
+}
+
+impl Loaded {
+    /// A key, with where it was set.
+    fn named(&self, key: &str) -> String {
+        match self.origins.get(key) {
+            Some(origin) => named(origin, key),
+            None => key.to_owned(),
+        }
+    }
+
+    /// How many keys have not their default, by where they were set.
+    pub(crate) fn set(&self) -> usize {
+        self.origins.len()
     }
 }
 
@@ -164,125 +198,46 @@ fn known(parts: &[Part]) -> Vec<String> {
     names
 }
 
-/// The text as a value of the kind that the key has by default.
-fn value(text: &str, like: Option<&Value>) -> Result<Value, String> {
-    match like {
-        Some(Value::Integer(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Integer)
-            .map_err(|_| format!("`{text}` is no whole number")),
-        Some(Value::Boolean(_)) => text
-            .trim()
-            .parse()
-            .map(Value::Boolean)
-            .map_err(|_| format!("`{text}` is neither true nor false")),
-        Some(Value::Array(_)) => Ok(Value::Array(
-            text.split(',')
-                .map(str::trim)
-                .filter(|t| !t.is_empty())
-                .map(|t| Value::String(t.to_owned()))
-                .collect(),
-        )),
-        _ => Ok(Value::String(text.to_owned())),
-    }
-}
-
-/// What was set, and where: `section.key` to (value, origin).
-type Set = BTreeMap<String, (Value, String)>;
-
-fn read_file(path: &Path, text: &str, known: &[String], set: &mut Set, wrong: &mut Vec<String>) {
-    let from = path.display().to_string();
-    let file: Table = match toml::from_str(text) {
-        Ok(table) => table,
-        Err(e) => {
-            wrong.push(format!(
-                "{from}: this is not TOML: {}",
-                e.to_string().trim_end()
-            ));
-            return;
-        }
-    };
-    for (section, inside) in file {
-        let Value::Table(inside) = inside else {
-            let near = nearest(
-                &section,
-                known.iter().filter_map(|k| Some(k.split_once('.')?.1)),
-            );
-            let full = near.and_then(|n| known.iter().find(|k| k.ends_with(&format!(".{n}"))));
-            wrong.push(unknown(&from, "key", &section, full.cloned()));
-            continue;
-        };
-        for (key, value) in inside {
-            let full = format!("{section}.{key}");
-            if known.contains(&full) {
-                set.insert(full, (value, from.clone()));
-            } else {
-                let near = nearest(&full, known.iter().map(String::as_str)).map(str::to_owned);
-                wrong.push(unknown(&from, "key", &full, near));
-            }
-        }
-    }
-}
-
-/// The variable of a key.
-fn variable(full: &str) -> String {
-    format!("PARLOUR_{}", full.replace('.', "_").to_uppercase())
-}
-
-/// Reads the environment: what it sets, and names that look meant for us but are not ours.
-fn read_env(
-    env: impl Iterator<Item = (String, String)>,
-    parts: &[Part],
-    known: &[String],
-) -> (Vec<Given>, Vec<String>) {
-    let (mut given, mut wrong) = (Vec::new(), Vec::new());
-    for (name, text) in env {
-        if !name.starts_with("PARLOUR_") {
-            continue;
-        }
-        if let Some(full) = known.iter().find(|k| variable(k) == name) {
-            given.push(Given {
-                key: full.clone(),
-                text,
-                from: name,
-            });
-        } else if parts
-            .iter()
-            .any(|p| name.starts_with(&format!("PARLOUR_{}_", p.name.to_uppercase())))
-        {
-            let names: Vec<_> = known.iter().map(|k| variable(k)).collect();
-            let near = nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
-            wrong.push(unknown("environment", "variable", &name, near));
-        }
-    }
-    (given, wrong)
-}
-
-/// Loads the configuration: `file`, then `env`, then `flags`.
+/// Loads the configuration: `file`, then `env`, then `flags`; and looks at what it names.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
-pub(crate) fn load(
+pub(crate) fn whole(
     file: Option<&Path>,
     env: impl Iterator<Item = (String, String)>,
     flags: Vec<Given>,
-) -> Result<Config, Problems> {
+) -> Result<(Loaded, Outside), Problems> {
+    let (loaded, mut wrong) = load(file, env, flags);
+    match check::outside(&loaded) {
+        Ok(outside) if wrong.is_empty() => Ok((loaded, outside)),
+        Ok(_) => Err(Problems(wrong)),
+        Err(Problems(more)) => {
+            wrong.extend(more);
+            Err(Problems(wrong))
+        }
+    }
+}
+
+/// Loads the configuration, and says what is wrong with its values; those have their defaults.
+fn load(
+    file: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    flags: Vec<Given>,
+) -> (Loaded, Vec<String>) {
     let parts = parts();
     let known = known(&parts);
     let (mut set, mut wrong) = (Set::new(), Vec::new());
     if let Some(path) = file {
         match std::fs::read_to_string(path) {
             Ok(text) => read_file(path, &text, &known, &mut set, &mut wrong),
-            Err(e) => wrong.push(format!("{}: cannot be read: {e}", path.display())),
+            Err(e) => wrong.push(read::unread(&path.display(), &e)),
         }
     }
     let (given, unknown_env) = read_env(env, &parts, &known);
     wrong.extend(unknown_env);
     for given in given.into_iter().chain(flags) {
         if !known.contains(&given.key) {
-            let near = nearest(&given.key, known.iter().map(String::as_str)).map(str::to_owned);
-            wrong.push(unknown(&given.from, "key", &given.key, near));
+            wrong.push(read::unknown_key(&given.from, &given.key, &known));
             continue;
         }
         let like = parts.iter().find_map(|p| {
@@ -299,7 +254,7 @@ pub(crate) fn load(
                 }
                 set.insert(given.key, (value, given.from));
             }
-            Err(why) => wrong.push(format!("{}: {}: {why}", given.from, given.key)),
+            Err(why) => wrong.push(format!("{}: {why}", named(&given.from, &given.key))),
         }
     }
     secrets(&parts, &mut set, &mut wrong);
@@ -321,14 +276,15 @@ fn secrets(parts: &[Part], set: &mut Set, wrong: &mut Vec<String>) {
                 Ok(text) => {
                     set.insert(plain, (Value::String(text.trim().to_owned()), from));
                 }
-                Err(e) => wrong.push(format!("{from}: {plain}_file: {path}: cannot be read: {e}")),
+                Err(e) => wrong.push(format!("{from}: {plain}_file: {}", read::unread(&path, &e))),
             }
         }
     }
 }
 
-fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> Result<Config, Problems> {
+fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> (Loaded, Vec<String>) {
     let mut whole = Table::new();
+    let mut origins = BTreeMap::new();
     for part in parts {
         let mut section = part.defaults.clone();
         for key in &part.keys {
@@ -342,124 +298,27 @@ fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> Result<Config, Pro
             match (part.try_from)(alone) {
                 Ok(()) => {
                     section.insert(key.name.to_owned(), value.clone());
+                    origins.insert(full, from.clone());
                 }
-                Err(_) if key.secret => wrong.push(format!("{from}: {full}: not a text")),
-                Err(why) => wrong.push(format!("{from}: {full}: {}", why.trim_end())),
+                Err(_) if key.secret => {
+                    wrong.push(format!("{}: not a text", named(from, &full)));
+                }
+                Err(why) => {
+                    let why = check::plain(&why, value, part.defaults.get(key.name));
+                    wrong.push(format!("{}: {why}", named(from, &full)));
+                }
             }
         }
         whole.insert(part.name.to_owned(), Value::Table(section));
     }
-    match whole.try_into::<Config>() {
-        Ok(config) if wrong.is_empty() => {
-            wrong.extend(together(&config));
-            if wrong.is_empty() {
-                Ok(config)
-            } else {
-                Err(Problems(wrong))
-            }
-        }
-        Ok(_) => Err(Problems(wrong)),
-        Err(e) => {
-            wrong.push(e.to_string());
-            Err(Problems(wrong))
-        }
-    }
-}
-
-/// What is wrong between keys.
-fn together(config: &Config) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for role in [Role::Gateway, Role::Router, Role::Push] {
-        if !config.node.roles.contains(&role) {
-            wrong.push(format!(
-                "node.roles: with embedded adapters one process does everything; add `{}`",
-                format!("{role:?}").to_lowercase()
-            ));
-        }
-    }
-    if config.session.renew_ms.saturating_mul(2) > config.session.lease_ms {
-        wrong.push(
-            "session.renew_ms: renew at least twice within session.lease_ms, or one late \
-             renewal loses the lease"
-                .to_owned(),
-        );
-    }
-    for (key, value, most) in [
-        (
-            "session.revocations_ms",
-            config.session.revocations_ms,
-            2_000,
-        ),
-        (
-            "accounts.token_cache_ms",
-            config.accounts.token_cache_ms,
-            2_000,
-        ),
-    ] {
-        if value > most {
-            wrong.push(format!(
-                "{key}: at most {most}, so that a revoked device is out within 5 s"
-            ));
-        }
-    }
-    for (key, value) in [
-        (
-            "limits.client_frame_bytes",
-            config.limits.client_frame_bytes,
-        ),
-        ("limits.outbound_frames", config.limits.outbound_frames),
-        ("session.mailbox_frames", config.session.mailbox_frames),
-        ("router.batch_records", config.router.batch_records),
-    ] {
-        if value == 0 {
-            wrong.push(format!("{key}: must be above 0"));
-        }
-    }
-    wrong
-}
-
-/// How many keys a file sets.
-pub(crate) fn count(file: &Path) -> usize {
-    std::fs::read_to_string(file)
-        .ok()
-        .and_then(|t| toml::from_str::<Table>(&t).ok())
-        .map_or(0, |t| {
-            t.values().filter_map(Value::as_table).map(Table::len).sum()
-        })
-}
-
-/// A sample with every key, its meaning and its default.
-pub(crate) fn sample() -> String {
-    let mut out = String::from(
-        "# Parlour's configuration. Every key stands here with its default, after a `#`:\n\
-         # take the `#` away to change it. A variable goes over this file, and a flag over both:\n\
-         # the key `listen` of `[http]` is `PARLOUR_HTTP_LISTEN`, or `--set http.listen=…`.\n",
-    );
-    for part in parts() {
-        out.push('\n');
-        for line in part.about {
-            out.push_str(&format!("#{line}\n"));
-        }
-        out.push_str(&format!("[{}]\n", part.name));
-        for key in &part.keys {
-            out.push('\n');
-            for line in key.about {
-                out.push_str(&format!("#{line}\n"));
-            }
-            if key.secret {
-                out.push_str(&format!(
-                    "# A secret: `{}_file` names a file that holds it.\n",
-                    key.name
-                ));
-            }
-            let default = part
-                .defaults
-                .get(key.name)
-                .map_or_else(|| "\"\"".to_owned(), Value::to_string);
-            out.push_str(&format!("#{} = {default}\n", key.name));
-        }
-    }
-    out
+    // Each section can be read, or is as by default.
+    let config = whole.try_into::<Config>().unwrap_or_else(|e| {
+        wrong.push(e.to_string());
+        Config::default()
+    });
+    let loaded = Loaded { config, origins };
+    wrong.extend(check::together(&loaded));
+    (loaded, wrong)
 }
 
 #[cfg(test)]

@@ -5,15 +5,18 @@ use std::path::Path;
 
 use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
-use parlour_embedded::{backup as copy, verify as check};
+use parlour_embedded::backup as copy;
+use parlour_embedded::verify::{self as check, Stage};
 
 fn bar(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} rows") {
-        bar.set_style(style);
-    }
+    bar.set_style(style("{msg} [{bar:40}] {pos}/{len} rows"));
     bar.set_message(what);
     bar
+}
+
+fn style(look: &str) -> ProgressStyle {
+    ProgressStyle::with_template(look).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn show(bar: &ProgressBar) -> impl FnMut(u64, u64) {
@@ -27,20 +30,61 @@ fn show(bar: &ProgressBar) -> impl FnMut(u64, u64) {
 /// Checks a whole store.
 pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
     let bar = bar("checking");
-    let report = check::verify(dir, &mut show(&bar));
+    let mut now = Stage::Rows;
+    let report = check::verify(dir, &mut |stage, done, of| {
+        if stage != now {
+            now = stage;
+            bar.set_style(style(match stage {
+                Stage::Files => "reading files [{bar:40}] {bytes}/{total_bytes}",
+                Stage::Rows => "checking [{bar:40}] {pos}/{len} rows",
+            }));
+        }
+        bar.set_length(of);
+        bar.set_position(done);
+    });
     bar.finish_and_clear();
     let report = report?;
     for sentence in &report.said {
         println!("{sentence}");
     }
+    let left = report.breaches.saturating_sub(report.said.len() as u64);
+    if left > 0 {
+        println!("and {left} more");
+    }
     println!(
-        "{} rows: {} conversations, {} events, {} outcomes; {} breaches",
-        report.rows, report.conversations, report.events, report.outcomes, report.breaches
+        "{} files, {} damaged; {} rows: {} conversations, {} events, {} outcomes; {} breaches",
+        report.files,
+        report.damaged,
+        report.rows,
+        report.conversations,
+        report.events,
+        report.outcomes,
+        report.breaches
     );
+    let dir = dir.display();
+    if report.damaged > 0 {
+        let rows = if report.rows == 0 {
+            "; rows were not checked"
+        } else {
+            ""
+        };
+        bail!(
+            "{dir}: files are damaged{rows}. Nothing was changed. Restore the last backup into a new \
+             folder and use that: `parlour restore BACKUP DIR`. Look at the disk as well: a file \
+             that was written rightly changed on it"
+        );
+    }
+    if report.strays > 0 {
+        bail!(
+            "{dir}: there is something in the store that is not of it; rows were not checked. Move \
+             it away, and run this again"
+        );
+    }
     if report.breaches > 0 {
         bail!(
-            "{}: the store is not whole; restore a backup, and report this",
-            dir.display()
+            "{dir}: the files are whole, and what is in them is not. Nothing was changed. Restore \
+             the last backup that checks out into a new folder, `parlour restore BACKUP DIR`, keep \
+             this one, and report it as a fault of the program"
         );
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -14,7 +15,7 @@ use parlour_runtime::ports::Ports;
 use parlour_runtime::{administrator, run, sockets, telemetry, tokens};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, Outside};
 
 /// The file that holds the administrator's token.
 const ADMIN_TOKEN: &str = "admin.token";
@@ -23,22 +24,21 @@ const ADMIN_TOKEN: &str = "admin.token";
 ///
 /// # Errors
 /// The node could not start, or had to end; the text says what to do.
-pub(crate) fn run(config: &Config) -> anyhow::Result<()> {
+pub(crate) fn run(config: &Config, outside: Outside) -> anyhow::Result<()> {
     telemetry::log(&config.telemetry)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the system gives no threads")?;
-    let done = runtime.block_on(serve(config));
+    let done = runtime.block_on(serve(config, outside));
     // What a drain left running has had its time.
     runtime.shutdown_timeout(Duration::from_millis(500));
     done
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
-    // Both before the store: a node that cannot listen makes no folder.
-    let tls = sockets::tls(&config.http)?;
-    let listener = sockets::listen(&config.http.listen).await?;
+async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Result<()> {
+    // Before the store: a node that cannot listen makes no folder.
+    let listener = sockets::listen(address)?;
     let address = listener.local_addr().context("the socket has no address")?;
     let data = PathBuf::from(&config.node.data);
     let store = parlour_embedded::Store::open(&data)?;
@@ -94,6 +94,10 @@ pub(crate) fn ports(store: &parlour_embedded::Store) -> Ports {
         relay: store.relay(),
         wake: store.wake(),
         joined: true,
+        damage: {
+            let store = store.clone();
+            Arc::new(move || store.damage())
+        },
     }
 }
 
@@ -137,6 +141,22 @@ fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&new, path)
 }
 
+/// The terminal client as it can be called here: by name, or beside this program.
+fn chat() -> String {
+    const NAME: &str = "parlour-chat";
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let by_name = std::env::split_paths(&folders).any(|folder| folder.join(NAME).is_file());
+    let beside = std::env::current_exe()
+        .ok()
+        .map(|own| own.with_file_name(NAME))
+        .filter(|path| path.is_file() && !by_name);
+    match beside.map(|path| path.display().to_string()) {
+        Some(path) if path.contains([' ', '\'']) => format!("'{}'", path.replace('\'', "'\\''")),
+        Some(path) => path,
+        None => NAME.to_owned(),
+    }
+}
+
 /// Says that it listens, on standard output; and on standard error what to do next.
 fn announce(config: &Config, at: SocketAddr, tls: bool, data: &Path, token: Option<&Path>) {
     let url = format!("{}://{at}", if tls { "https" } else { "http" });
@@ -158,8 +178,9 @@ fn announce(config: &Config, at: SocketAddr, tls: bool, data: &Path, token: Opti
     let mut said = format!("Parlour keeps its data in {}.\n", data.display());
     said.push_str(&match config.accounts.sign_up {
         SignUp::Open => format!(
-            "Sign up:  parlour-chat signup ada --server {url}\n     or:  curl {url}/v1/accounts -d \
-             '{{\"name\":\"ada\",\"password\":\"a long password\"}}'\n"
+            "Sign up:  {} signup ada --server {url}\n     or:  curl {url}/v1/accounts -d \
+             '{{\"name\":\"ada\",\"password\":\"a long password\"}}'\n",
+            chat()
         ),
         SignUp::Invitation => format!(
             "Signing up takes an invitation; an administrator makes one: POST \

@@ -110,7 +110,8 @@ crate::section! {
         /// The address to listen on. Port 0 takes any free port; the first line on standard
         /// output says which. Beyond loopback, use TLS here or in a proxy before it.
         listen: String = "127.0.0.1:7400".to_owned();
-        /// The certificate chain in PEM. Empty: no TLS.
+        /// The certificate chain in PEM. Empty: no TLS. Read when the node starts, as the key is:
+        /// after a renewal, start it again.
         tls_cert: String = String::new();
         /// The private key in PEM. Keep it readable by the node's user alone.
         tls_key: String = String::new();

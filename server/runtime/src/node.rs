@@ -126,6 +126,9 @@ impl Node {
             "not held"
         };
         parts.insert("lease".to_owned(), lease.to_owned());
+        if let Some(damage) = (self.ports.damage)() {
+            parts.insert("store".to_owned(), damage);
+        }
         parts
     }
 

@@ -35,4 +35,6 @@ pub struct Ports {
     /// Whether heads become durable with their events and sessions are in this process
     /// (decision 16, last sentence).
     pub joined: bool,
+    /// What is known to be damaged of where rows lie, in words for anyone. None: nothing is.
+    pub damage: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }

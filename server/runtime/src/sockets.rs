@@ -5,7 +5,6 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::bounds::{Doorstep, Place};
@@ -32,37 +31,65 @@ pub enum Error {
     /// Not an address.
     #[error("`{0}` is no address to listen on; write it as 127.0.0.1:7400 or [::1]:7400")]
     Address(String),
+    /// A name that leads nowhere.
+    #[error("`{0}` is not known to this machine; write an address, such as 127.0.0.1:7400")]
+    Name(String),
     /// Someone listens there.
     #[error(
-        "{0} is in use by another program; choose another with --listen, or port 0 for any free one"
+        "{0} is in use by another program; stop that, or choose another with --listen (port 0 takes any free one)"
     )]
     InUse(SocketAddr),
+    /// A port that the system keeps for itself.
+    #[error(
+        "this user may not listen on port {}: choose one above 1023 with --listen and put a proxy before it, or allow it with `setcap cap_net_bind_service=+ep` on this program",
+        .0.port()
+    )]
+    Denied(SocketAddr),
+    /// Not of this machine.
+    #[error(
+        "{} is no address of this machine; listen on 0.0.0.0:{} for all that it has, or 127.0.0.1:{} for itself alone",
+        .0.ip(), .0.port(), .0.port()
+    )]
+    Elsewhere(SocketAddr),
     /// The system refused.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
     Listen(SocketAddr, io::Error),
     /// Certificate and key come together.
-    #[error("TLS needs both: http.tls_cert and http.tls_key (--tls-cert and --tls-key)")]
+    #[error(
+        "TLS needs both a certificate and a key: set http.tls_cert and http.tls_key (--tls-cert and --tls-key), or neither"
+    )]
     Half,
-    /// A PEM file cannot be used.
+    /// The certificate's file cannot be used.
     #[error("{0}: {1}")]
-    Pem(String, String),
+    Certificate(String, String),
+    /// The key's file cannot be used.
+    #[error("{0}: {1}")]
+    Key(String, String),
 }
 
-/// The addresses of a text such as `localhost:7400`.
-async fn resolve(listen: &str) -> Result<SocketAddr, Error> {
-    tokio::net::lookup_host(listen)
-        .await
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| Error::Address(listen.to_owned()))
+/// The first address of a text such as `localhost:7400`. Asks the system for a name, and waits.
+///
+/// # Errors
+/// It is no address, or a name that leads nowhere.
+pub fn resolve(listen: &str) -> Result<SocketAddr, Error> {
+    use std::net::ToSocketAddrs as _;
+    let wrong = || Error::Address(listen.to_owned());
+    let (host, port) = listen.rsplit_once(':').ok_or_else(wrong)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(wrong());
+    }
+    match listen.to_socket_addrs() {
+        Ok(mut found) => found.next().ok_or_else(wrong),
+        Err(_) if host.contains([':', ' ']) => Err(wrong()),
+        Err(_) => Err(Error::Name(host.to_owned())),
+    }
 }
 
 /// Listens.
 ///
 /// # Errors
-/// The address cannot be read, is in use, or is not this machine's.
-pub async fn listen(listen: &str) -> Result<TcpListener, Error> {
-    let address = resolve(listen).await?;
+/// The address is in use, or is not this machine's. Needs a runtime.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let bind = || -> io::Result<TcpListener> {
         let socket = socket2::Socket::new(
             socket2::Domain::for_address(address),
@@ -78,6 +105,8 @@ pub async fn listen(listen: &str) -> Result<TcpListener, Error> {
     };
     bind().map_err(|e| match e.kind() {
         io::ErrorKind::AddrInUse => Error::InUse(address),
+        io::ErrorKind::PermissionDenied => Error::Denied(address),
+        io::ErrorKind::AddrNotAvailable => Error::Elsewhere(address),
         _ => Error::Listen(address, e),
     })
 }
@@ -94,19 +123,34 @@ pub fn tls(config: &Http) -> Result<Option<TlsAcceptor>, Error> {
     if cert.is_empty() || key.is_empty() {
         return Err(Error::Half);
     }
-    let pem = |path: &str, why: String| Error::Pem(path.to_owned(), why);
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(Path::new(cert))
-        .and_then(Iterator::collect)
-        .map_err(|e| pem(cert, format!("no certificate can be read from it: {e}")))?;
+    let of_cert = |why: String| Error::Certificate(cert.to_owned(), why);
+    let of_key = |why: String| Error::Key(key.to_owned(), why);
+    let unread = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => format!("it cannot be read: {e}"),
+    };
+    let pem = std::fs::read(cert).map_err(|e| of_cert(unread(e)))?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|e| of_cert(format!("its certificates cannot be read: {e}")))?;
     if chain.is_empty() {
-        return Err(pem(cert, "there is no certificate in it".to_owned()));
+        let why = "there is no certificate in PEM in it, which begins with a line such as \
+                   -----BEGIN CERTIFICATE-----";
+        return Err(of_cert(why.to_owned()));
     }
-    let secret = PrivateKeyDer::from_pem_file(Path::new(key))
-        .map_err(|e| pem(key, format!("no private key can be read from it: {e}")))?;
+    let pem = std::fs::read(key).map_err(|e| of_key(unread(e)))?;
+    let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| {
+        of_key(format!(
+            "there is no private key in PEM in it, which begins with a line such as \
+             -----BEGIN PRIVATE KEY----- ({e})"
+        ))
+    })?;
     let mut server = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, secret)
-        .map_err(|e| pem(key, format!("key and certificate do not fit: {e}")))?;
+        .map_err(|e| of_key(format!("it does not fit the certificate in {cert}: {e}")))?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }

@@ -68,6 +68,7 @@ metrics_table! {
     STORE_JOBS "parlour_store_jobs" Numbers "Jobs that one commit of the embedded store took.";
     STORE_REFUSED "parlour_store_refused_total" Counter "Commits of the embedded store that were refused because the disk is nearly full.";
     STORE_ANSWERED_FAILED "parlour_store_answered_failed_total" Counter "Times that the embedded store could not note how far it had answered; a torn write after a power loss is then harder to tell from damage.";
+    STORE_DAMAGED "parlour_store_damaged_files" Gauge "Files of the embedded store that are damaged, as far as one was met: the log names them and says what to do. Rows that lie there are errors, never absent.";
     PORT_FAILED "parlour_port_failed_total" Counter "Calls to a port that failed and are repeated, by port.";
     ROUTER_STOPPED "parlour_router_partitions_stopped" Gauge "Partitions that stopped and need a person; the log says the remedy.";
     PLACED_SECONDS "parlour_placed_seconds" Seconds "From a gateway's append to the news of the place at that gateway.";
@@ -150,8 +151,33 @@ fn describe() {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter cannot be read.
-    #[error("telemetry.level: `{0}` is no level and no filter; try `info`")]
+    #[error("`{0}` is no level and no filter; write error, warn, info, debug or trace")]
     Filter(String),
+}
+
+/// The filter of a level. A bare level is for what is ours: the engine's talk at each start and
+/// each merge of tables helps nobody who did not ask for it.
+fn filter(config: &Telemetry) -> Result<EnvFilter, Error> {
+    let level = config.level.trim();
+    let bare = ["info", "warn"].contains(&level.to_lowercase().as_str());
+    let quiet = if bare {
+        ",fjall=error,lsm_tree=error"
+    } else {
+        ""
+    };
+    EnvFilter::builder()
+        .parse(format!("{level}{quiet}"))
+        .ok()
+        .filter(|_| !level.is_empty())
+        .ok_or_else(|| Error::Filter(config.level.clone()))
+}
+
+/// Whether logging can begin so.
+///
+/// # Errors
+/// The level cannot be read.
+pub fn check(config: &Telemetry) -> Result<(), Error> {
+    filter(config).map(|_| ())
 }
 
 /// Sends logs to standard error. Once for a process; a second call changes nothing.
@@ -159,9 +185,7 @@ pub enum Error {
 /// # Errors
 /// The level cannot be read.
 pub fn log(config: &Telemetry) -> Result<(), Error> {
-    let filter = EnvFilter::builder()
-        .parse(&config.level)
-        .map_err(|_| Error::Filter(config.level.clone()))?;
+    let filter = filter(config)?;
     let registry = tracing_subscriber::registry().with(filter);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     // An Err says that a subscriber is there already, which is what was wanted.

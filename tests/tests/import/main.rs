@@ -493,7 +493,7 @@ fn what_was_asked_wrongly_is_told_in_a_sentence() {
     let (code, said) = run(&mut import(&nowhere, &data));
     assert_eq!(code, Some(1));
     assert!(
-        said.contains("nowhere: this folder cannot be read"),
+        said.contains("nowhere is not there: name the folder"),
         "{said}"
     );
     std::fs::write(dir.path().join("README.md"), "no log").unwrap();

@@ -101,7 +101,7 @@ async fn a_wrong_configuration_names_what_and_where() {
     assert_eq!(code, Some(0));
     std::fs::write(&file, sample).unwrap();
     let (code, said, _) = run(Command::new(binary())
-        .args(["config", "check", "--file"])
+        .args(["config", "check", "--config"])
         .arg(&file));
     assert_eq!(code, Some(0));
     assert!(said.contains("nothing is wrong"), "{said}");

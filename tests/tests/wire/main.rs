@@ -5,6 +5,7 @@ mod bad_frames;
 mod bad_sends;
 mod bounds;
 mod chat;
+mod commands;
 mod http_api;
 mod life;
 mod page;

@@ -1,5 +1,6 @@
 //! Stores that are full, newer, damaged, checked, backed up and restored.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::server::Stretch;
 use parlour_protocol::frame::{Client, Server};
+use parlour_protocol::http::Health;
 use parlour_protocol::id::ConversationId;
 use parlour_tests::node::binary;
 use parlour_tests::socket::plain;
@@ -167,6 +169,94 @@ async fn a_damaged_store_is_refused_by_name_and_left_as_it_is() {
         .arg(&copy));
     assert_eq!(code, Some(1), "{said}");
     assert!(std::fs::read(&journal).unwrap() == bytes);
+}
+
+/// Makes a table of what the journals have, as the engine does once there is enough. Answers it.
+fn to_table(data: &Path) -> PathBuf {
+    let store = fjall::Database::builder(data.join("store")).open().unwrap();
+    let rows = store
+        .keyspace("data", fjall::KeyspaceCreateOptions::default)
+        .unwrap();
+    rows.rotate_memtable_and_wait().unwrap();
+    let tables = rows.path().join("tables");
+    let mut found = std::fs::read_dir(tables).unwrap();
+    found.next().unwrap().unwrap().path()
+}
+
+#[tokio::test]
+async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
+    let mut node = Node::with(&["--set", "limits.sends_burst=100000"]);
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    for n in 0..200 {
+        socket
+            .say(own, &format!("kept {n}, {}", "x".repeat(n)))
+            .await;
+    }
+    node.signal("TERM");
+    node.wait();
+    let table = to_table(&node.data());
+    let name = table.display().to_string();
+    let whole = std::fs::read(&table).unwrap();
+    let (code, said) = run(Command::new(binary()).arg("verify").arg(node.data()));
+    assert_eq!(code, Some(0), "{said}");
+
+    let refused = |node: &Node, at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        std::fs::write(&table, &bytes).unwrap();
+        let (code, said) = run(Command::new(binary()).arg("verify").arg(node.data()));
+        assert_eq!(code, Some(1), "{said}");
+        for word in [&*name, "1 damaged", "parlour restore"] {
+            assert!(said.contains(word), "{word} is missing in: {said}");
+        }
+        assert!(std::fs::read(&table).unwrap() == bytes);
+    };
+    // The end says what is where: a server does not begin without it.
+    refused(&node, whole.len() - 20);
+    let (code, said) = run(&mut node.command());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains(&name) && said.contains("parlour restore"),
+        "{said}"
+    );
+
+    // A block of events, which a start does not read. They lie in the middle: tables come by letter.
+    let events: Vec<_> = (0..whole.len() - 1_000)
+        .filter(|at| whole[*at..].starts_with(b"LSM\x03"))
+        .collect();
+    refused(&node, events[events.len() / 2] + 60);
+    node.restart();
+    let mut met = 0;
+    for before in (2..=201).step_by(10) {
+        let path = format!("/v1/conversations/{own}/history?before={before}&limit=1");
+        let answer = node.http().with(&ada.token.0).get(&path).await;
+        match answer.status {
+            200 => {
+                let stretch: Stretch = answer.ok();
+                assert_eq!(stretch.events.len(), 1, "before {before}");
+            }
+            status => {
+                assert_eq!(status, 500, "before {before}");
+                assert_eq!(answer.error().code, Code::INTERNAL);
+                met += 1;
+            }
+        }
+    }
+    assert!(met > 0, "no read came to the damaged block");
+    let logs = node.until_logged("a file of the store is damaged");
+    assert!(
+        logs.contains(&name) && logs.contains("parlour restore"),
+        "{logs}"
+    );
+    let health: Health = node.http().get("/health").await.ok();
+    assert!(health.parts["store"].contains("tables/"), "{health:?}");
+    let metrics = node.http().get("/metrics").await.body;
+    assert!(
+        metrics.contains("parlour_store_damaged_files 1"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     println!("Ctrl-C stops the server.");
     println!(
         "To chat, in another terminal: {}",
-        folder.join("parlour-chat").display()
+        shell::text(&shell::command(folder.join("parlour-chat")))
     );
     // Relative paths among the arguments are the caller's.
     server.current_dir(std::env::current_dir()?);

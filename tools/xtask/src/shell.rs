@@ -3,6 +3,7 @@
 //! Promises that what runs is shown before it runs, and that a failure names the command. It
 //! never hides a program's output.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -160,26 +161,44 @@ pub(crate) fn answers(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// A command as one would type it.
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// A program as one would type it: by its name alone if that leads to it.
+fn program(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    let found = env::var_os("PATH").is_some_and(|folders| {
+        env::split_paths(&folders)
+            .map(|folder| folder.join(name))
+            .find(|there| there.is_file())
+            .is_some_and(|there| there == path)
+    });
+    let by_name = found || path.components().count() == 1;
+    let shown = if by_name { Path::new(name) } else { path };
+    quoted(&shown.to_string_lossy())
+}
+
+/// A command that can be pasted into a shell.
 pub(crate) fn text(command: &Command) -> String {
-    let program = Path::new(command.get_program());
-    let name = program
-        .file_name()
-        .unwrap_or(program.as_os_str())
-        .to_string_lossy();
     let mut text = String::new();
     for (key, value) in command.get_envs() {
         // That one is on every command in CI, and tells nothing.
         if let Some(value) = value.filter(|_| key != "CARGO_INCREMENTAL") {
-            let value = value.to_string_lossy();
-            let quote = if value.contains(' ') { "'" } else { "" };
-            text += &format!("{}={quote}{value}{quote} ", key.to_string_lossy());
+            let value = quoted(&value.to_string_lossy());
+            text += &format!("{}={value} ", key.to_string_lossy());
         }
     }
-    text += &name;
+    text += &program(Path::new(command.get_program()));
     for arg in command.get_args() {
         text += " ";
-        text += &arg.to_string_lossy();
+        text += &quoted(&arg.to_string_lossy());
     }
     text
 }
@@ -199,4 +218,36 @@ fn check(command: &Command, status: ExitStatus) -> Result<()> {
 
 fn cannot_start(command: &Command) -> String {
     format!("cannot start `{}`", text(command))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_pasted() {
+        let mut command = Command::new("/not/on the path/parlour");
+        command.args([
+            "serve",
+            "--data",
+            "it's here",
+            "--listen",
+            "127.0.0.1:0",
+            "",
+        ]);
+        assert_eq!(
+            text(&command),
+            "'/not/on the path/parlour' serve --data 'it'\\''s here' --listen 127.0.0.1:0 ''"
+        );
+        assert_eq!(text(Command::new("cargo").arg("build")), "cargo build");
+        // By its whole path, and on PATH: its name leads to it.
+        let folders = env::var_os("PATH").unwrap_or_default();
+        let there = env::split_paths(&folders).find_map(|f| {
+            let there = f.join("ls");
+            there.is_file().then_some(there)
+        });
+        if let Some(there) = there {
+            assert_eq!(text(&Command::new(there)), "ls");
+        }
+    }
 }

@@ -74,7 +74,12 @@ async fn a_copy_that_was_cut_or_changed_makes_no_store() {
         std::fs::write(&file, bytes).unwrap();
         let result = restore(&file, &made, &mut |_, _| {});
         assert!(
-            matches!(result, Err(Error::Damaged { .. } | Error::Newer { .. })),
+            matches!(
+                result,
+                Err(Error::NoBackup { .. }
+                    | Error::BackupDamaged { .. }
+                    | Error::BackupNewer { .. })
+            ),
             "{what}: {result:?}"
         );
         assert!(!made.exists(), "{what}");
@@ -149,7 +154,7 @@ async fn a_restore_that_is_killed_leaves_all_or_nothing() {
             half += 1;
             for refused in [
                 Store::open(&made).err(),
-                verify(&made, &mut |_, _| {}).err(),
+                verify(&made, &mut |_, _, _| {}).err(),
                 backup(&made, &at.path().join("x"), &mut |_, _| {}).err(),
             ] {
                 let why = refused.map(|e| e.to_string()).unwrap_or_default();

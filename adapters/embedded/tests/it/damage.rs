@@ -1,25 +1,28 @@
-//! Bits that flip on the disk.
+//! Bits that flip on the disk, files that are cut, and files that are gone.
 //!
-//! Each file of a store is flipped at many places, one at a time, in a copy of its own. Opening or
-//! `verify` names the damage, or everything that is read is as it was. No exception: the store was
-//! stopped, so `answered` has the number of its last batch. The one that there is, after a power
-//! loss alone, is in the tests of `src/journal.rs`, with each bit of a journal.
-//!
-//! Tables and the files that list them have checksums of fjall's, so a flip there is named as soon
-//! as the block is read, or hits bytes that nobody reads.
+//! Every file of a store is flipped at many places, one at a time. `verify` names that very file, or
+//! everything that is read is as it was; and a server refuses to open it, or a read of it is an error
+//! that names the file, or reads what it read before. Never less, without a word. No exception: the
+//! store was stopped, so `answered` has the number of its last batch. The one that there is, after a
+//! power loss alone, is in the tests of `src/journal.rs`, with each bit of a journal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use parlour_embedded::Store;
-use parlour_embedded::verify::verify;
+use parlour_embedded::verify::{Report, verify};
+use parlour_embedded::{Error, Store};
 use parlour_ports::history::Range;
 use parlour_protocol::position::Partition;
 use parlour_protocol::seq::{Head, Seq};
 
-use crate::rows::{conversation, messages};
+use crate::rows::{check, conversation, messages};
 
-const PLACES: usize = 24;
+/// Between places that are flipped in a table.
+const STEP: usize = 97;
+/// Of so many flips in tables, one is tried on a server: that takes a copy each.
+const SERVED: usize = 16;
+/// Flips in a journal, which are told by `src/journal/tests.rs` bit by bit.
+const IN_JOURNAL: usize = 24;
 
 fn files(folder: &Path, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -30,6 +33,16 @@ fn files(folder: &Path, into: &mut Vec<PathBuf>) {
             into.push(path);
         }
     }
+    into.sort();
+}
+
+/// A file less the zeros at its end: journals are made longer than they are used.
+fn used(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1)
+}
+
+fn is_journal(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "jnl")
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -65,6 +78,43 @@ fn to_table(folder: &Path) {
     data.rotate_memtable_and_wait().unwrap();
 }
 
+/// A store of two tables and a journal. Answers what it holds.
+async fn store(folder: &Path) -> Range {
+    let mut upto = 0;
+    for third in 1..=3 {
+        let store = Store::open(folder).unwrap();
+        while upto < third * 200 {
+            let rows = messages(conversation(1), upto + 1..=upto + 50);
+            store.history().append(Partition(0), rows).await.unwrap();
+            upto += 50;
+        }
+        drop(store);
+        if third < 3 {
+            to_table(folder);
+        }
+    }
+    // Journals as long as they are used: there are many copies to be made.
+    let mut all = Vec::new();
+    files(folder, &mut all);
+    for journal in all.iter().filter(|path| is_journal(path)) {
+        let mut bytes = std::fs::read(journal).unwrap();
+        bytes.truncate(used(&bytes));
+        std::fs::write(journal, bytes).unwrap();
+    }
+    // Read from a copy: opening writes.
+    let first = folder.with_extension("first");
+    copy(folder, &first);
+    let right = read(&first).await.unwrap();
+    std::fs::remove_dir_all(&first).unwrap();
+    let head = Head {
+        seq: Seq(upto),
+        n: upto,
+    };
+    assert_eq!(right.as_of, head);
+    assert_eq!(right.events.len() as u64, upto);
+    right
+}
+
 async fn read(folder: &Path) -> Result<Range, String> {
     let store = Store::open(folder).map_err(|e| e.to_string())?;
     store
@@ -72,6 +122,12 @@ async fn read(folder: &Path) -> Result<Range, String> {
         .range(conversation(1), Seq::ZERO, Seq::MAX, false, 10_000)
         .await
         .map_err(|e| e.to_string())
+}
+
+/// Whether a report names this file as damaged.
+fn names(report: &Report, file: &Path) -> bool {
+    let path = file.display().to_string();
+    report.damaged > 0 && report.said.iter().any(|said| said.contains(&path))
 }
 
 /// What kind of file it is: its folder, and its name without digits.
@@ -87,93 +143,268 @@ fn kind(path: &Path) -> String {
     )
 }
 
+/// Tables that a list names, the first of the rows' keyspace first.
+fn tables(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    files(&folder.join("store/keyspaces"), &mut all);
+    all.retain(|path| path.parent().is_some_and(|p| p.ends_with("tables")));
+    all.reverse();
+    all
+}
+
+/// A damaged file must not cost a row without a word, when a server uses a copy of the store.
+async fn serve_a_copy(whole: &Path, file: &Path, right: &Range) -> Result<(), String> {
+    let served = whole.with_extension("served");
+    copy(whole, &served);
+    let at = served.join(file.strip_prefix(whole).unwrap());
+    let found = match read(&served).await {
+        Ok(found) if found == *right => Ok(()),
+        Ok(found) => Err(format!("{} events were read", found.events.len())),
+        Err(why) if why.contains(&at.display().to_string()) && why.contains("parlour restore") => {
+            Ok(())
+        }
+        Err(why) => Err(why),
+    };
+    std::fs::remove_dir_all(&served).unwrap();
+    found
+}
+
 #[tokio::test]
 async fn a_flipped_bit_is_named_or_changes_nothing() {
     let at = tempfile::tempdir().unwrap();
     let whole = at.path().join("whole");
-    let mut upto = 0;
-    // The first half ends in a table, the second stays in the journal.
-    for half in 1..=2 {
-        let store = Store::open(&whole).unwrap();
-        while upto < half * 200 {
-            let rows = messages(conversation(1), upto + 1..=upto + 50);
-            store.history().append(Partition(0), rows).await.unwrap();
-            upto += 50;
-        }
-        drop(store);
-        if half == 1 {
-            to_table(&whole);
-        }
-    }
-    let right = {
-        // Read from a copy: opening writes.
-        let first = at.path().join("first");
-        copy(&whole, &first);
-        read(&first).await.unwrap()
-    };
-    assert_eq!(
-        right.as_of,
-        Head {
-            seq: Seq(upto),
-            n: upto
-        }
-    );
-
-    let mut all = Vec::new();
-    files(&whole.join("store"), &mut all);
+    let right = store(&whole).await;
+    let first = state(&whole);
+    // By kind of file: named, and harmless.
     let mut told: BTreeMap<String, (u32, u32)> = BTreeMap::new();
-    let mut wrong = BTreeSet::new();
-    for (number, file) in all.iter().enumerate() {
-        let bytes = std::fs::read(file).unwrap();
-        // Journals are made longer than they are used.
-        let used = bytes
-            .iter()
-            .rposition(|b| *b != 0)
-            .map_or(0, |last| last + 1);
-        let step = used.div_ceil(PLACES).max(1);
-        for place in (0..used).step_by(step) {
-            let flipped = at.path().join(format!("flipped-{number}-{place}"));
-            copy(&whole, &flipped);
-            let mut bytes = bytes.clone();
-            bytes[place] ^= 0x04;
-            std::fs::write(flipped.join(file.strip_prefix(&whole).unwrap()), bytes).unwrap();
-            let before = state(&flipped);
-            let checked = verify(&flipped, &mut |_, _| {});
-            assert!(
-                before == state(&flipped),
-                "verify changed {file:?}, {place}"
-            );
-            let named = !matches!(&checked, Ok(report) if report.breaches == 0);
+    let mut wrong = Vec::new();
+    for (file, bytes) in &first {
+        let len = bytes.len();
+        let step = match (is_journal(file), len) {
+            (true, _) => len.div_ceil(IN_JOURNAL).max(1),
+            (false, ..64) => 1,
+            (false, _) => STEP,
+        };
+        // The end of a file says what is where in it: all of that.
+        let places = (0..len).step_by(step).chain(len.saturating_sub(120)..len);
+        for (n, place) in places.enumerate() {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 8);
+            std::fs::write(file, &flipped).unwrap();
+            let report = verify(&whole, &mut |_, _, _| {});
+            let report = report.unwrap_or_else(|e| panic!("{file:?}, byte {place}: {e}"));
             let count = told.entry(kind(file)).or_default();
+            let named = names(&report, file);
             if named {
                 count.0 += 1;
-                if file.extension().is_some_and(|e| e == "jnl") {
-                    // A server refuses it as well, names the file, and leaves it as it was.
-                    let why = Store::open(&flipped).unwrap_err().to_string();
-                    let name = file.file_name().unwrap().to_string_lossy();
-                    assert!(
-                        why.contains(&*name) && why.contains("parlour restore"),
-                        "{why}"
-                    );
-                    assert!(before == state(&flipped), "{file:?}, {place}");
-                }
             } else {
-                match read(&flipped).await {
-                    Ok(found) if found == right => count.1 += 1,
-                    other => {
-                        let events = other.map(|found| found.events.len());
-                        wrong.insert(format!("{}, byte {place}: {events:?}", kind(file)));
-                    }
+                count.1 += 1;
+                if report.breaches > 0 {
+                    wrong.push(format!("{}, byte {place}: {:?}", kind(file), report.said));
                 }
             }
-            std::fs::remove_dir_all(&flipped).unwrap();
+            if (!named || n % SERVED == 0)
+                && let Err(why) = serve_a_copy(&whole, file, &right).await
+            {
+                wrong.push(format!("{}, byte {place}: {why}", kind(file)));
+            }
+        }
+        std::fs::write(file, bytes).unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(first == state(&whole), "verify changed something");
+    println!("by kind of file, (named, harmless): {told:#?}");
+    // No bit of a table, a list that counts, or a marker is without meaning.
+    for (kind, (named, harmless)) in &told {
+        assert!(*named > 0 || kind.ends_with("/answered"), "{kind}");
+        assert!(
+            *harmless == 0 || ["store/answered", "store/.jnl"].contains(&kind.as_str()),
+            "{kind}: {harmless}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_or_gone_is_named_and_nothing_is_changed() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    store(&whole).await;
+    let first = state(&whole);
+    let mut tried = 0;
+    for (file, bytes) in &first {
+        let name = file.file_name().unwrap().to_string_lossy();
+        if bytes.is_empty() || name == "answered" {
+            continue;
+        }
+        let len = bytes.len();
+        for left in [None, Some(0), Some(1), Some(len / 2), Some(len - 1)] {
+            match left {
+                None => std::fs::remove_file(file).unwrap(),
+                Some(left) => std::fs::write(file, &bytes[..left]).unwrap(),
+            }
+            let before = state(&whole);
+            let report = check(&whole);
+            let said = format!("{file:?}, {left:?} left: {:?}", report.said);
+            // Of a journal that is gone, another file tells, or the folder.
+            assert!(report.damaged > 0, "{said}");
+            if !is_journal(file) {
+                assert!(names(&report, file) || said.contains(&*name), "{said}");
+            }
+            let why = Store::open(&whole).unwrap_err().to_string();
+            assert!(why.contains("parlour restore"), "{why}");
+            assert!(before == state(&whole), "changed: {said}");
+            tried += 1;
+        }
+        std::fs::write(file, bytes).unwrap();
+    }
+    assert!(tried > 40, "{tried}");
+    // Put back, it is as it was.
+    assert_eq!(check(&whole).said, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_damaged_file_is_named_and_so_is_what_does_not_belong() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    store(&whole).await;
+    let damaged = tables(&whole);
+    assert!(damaged.len() > 2, "{damaged:?}");
+    for file in &damaged {
+        let mut bytes = std::fs::read(file).unwrap();
+        bytes[40] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let report = check(&whole);
+    for file in &damaged {
+        assert!(names(&report, file), "{file:?}: {:?}", report.said);
+    }
+    assert_eq!(report.damaged, damaged.len() as u64, "{:?}", report.said);
+    for said in &report.said {
+        // Byte 40 lies in the first block. The remedy stands once, with whoever asked.
+        assert!(said.contains("at byte 0"), "{said}");
+        assert!(!said.contains("parlour"), "{said}");
+    }
+
+    // The engine would stop in a panic, or say that nothing can be recovered.
+    let strays = ["keyspaces/mine", "keyspaces/1/tables/notes"];
+    for stray in strays.map(|stray| whole.join("store").join(stray)) {
+        std::fs::create_dir(&stray).unwrap();
+        let why = Store::open(&whole).unwrap_err().to_string();
+        let path = stray.display().to_string();
+        assert!(why.contains(&path) && why.contains("move it away"), "{why}");
+        let said = check(&whole).said;
+        assert!(said.iter().any(|said| said.contains(&path)), "{said:?}");
+        std::fs::remove_dir(&stray).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_is_met_in_use_is_an_error_that_names_its_file() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    store(&whole).await;
+    // In the midst of the rows: a start does not read them.
+    let mut file = tables(&whole);
+    file.retain(|path| path.metadata().unwrap().len() > 8_192);
+    let file = file.pop().unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    for byte in &mut bytes[64..middle] {
+        *byte ^= 0x55;
+    }
+    std::fs::write(&file, bytes).unwrap();
+
+    let store = Store::open(&whole).unwrap();
+    assert_eq!(store.damage(), None);
+    let history = store.history();
+    for _ in 0..2 {
+        let asked = history.range(conversation(1), Seq::ZERO, Seq::MAX, false, 10_000);
+        let why = asked.await.unwrap_err().to_string();
+        for word in [&*file.display().to_string(), "at byte 0", "parlour restore"] {
+            assert!(why.contains(word), "{word} is missing in: {why}");
         }
     }
-    assert!(wrong.is_empty(), "lost in silence: {wrong:#?}");
-    println!("by kind of file, (named, harmless): {told:#?}");
-    let tables = told.iter().filter(|(kind, _)| kind.starts_with("tables/"));
+    let known = store.damage().unwrap();
+    let within = file.strip_prefix(&whole).unwrap().display().to_string();
+    assert!(known.contains(&within), "{known}");
+    // What does not touch it goes on.
+    let rows = messages(conversation(2), 1..=3);
+    history.append(Partition(0), rows).await.unwrap();
+    let other = history.range(conversation(2), Seq::ZERO, Seq::MAX, false, 9);
+    assert_eq!(other.await.unwrap().events.len(), 3);
+
+    // No copy is made of it, and nothing is left of the one that was begun.
+    drop((store, history));
+    let backup = at.path().join("chat.backup");
+    let why = parlour_embedded::backup::backup(&whole, &backup, &mut |_, _| {}).unwrap_err();
     assert!(
-        tables.map(|(_, count)| count.0).sum::<u32>() > 0,
-        "{told:?}"
+        why.to_string().contains(&file.display().to_string()),
+        "{why}"
     );
+    let left: Vec<_> = std::fs::read_dir(at.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_was_half_made_is_made() {
+    let at = tempfile::tempdir().unwrap();
+    for marker in [None, Some(&b""[..]), Some(b"FJ")] {
+        let folder = at.path().join(format!("{marker:?}"));
+        let store = folder.join("store");
+        std::fs::create_dir_all(store.join("keyspaces")).unwrap();
+        std::fs::write(store.join("lock"), "").unwrap();
+        std::fs::write(store.join("0.jnl"), [0; 64]).unwrap();
+        if let Some(marker) = marker {
+            std::fs::write(store.join("version"), marker).unwrap();
+        }
+        let before = state(&folder);
+        let checked = verify(&folder, &mut |_, _, _| {});
+        assert!(matches!(checked, Err(Error::NoStore { .. })), "{checked:?}");
+        let backup = at.path().join("backup");
+        let copied = parlour_embedded::backup::backup(&folder, &backup, &mut |_, _| {});
+        assert!(matches!(copied, Err(Error::NoStore { .. })), "{copied:?}");
+        assert!(before == state(&folder));
+        drop(Store::open(&folder).unwrap());
+        assert_eq!(check(&folder).breaches, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_table_that_is_to_be_merged_stops_writes_and_is_named() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    let right = store(&whole).await;
+    // The third table: with the fourth they are merged.
+    to_table(&whole);
+    let file = tables(&whole).swap_remove(0);
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+
+    let store = Store::open(&whole).unwrap();
+    let history = store.history();
+    let path = file.display().to_string();
+    let mut upto = 0;
+    // As many rows as make tables by themselves; then the engine merges, and fails.
+    let why = loop {
+        let rows = messages(conversation(2), upto + 1..=upto + 500);
+        match history.append(Partition(0), rows).await {
+            Ok(()) => upto += 500,
+            Err(error) => break error.to_string(),
+        }
+        assert!(upto < 200_000, "it was merged, and nobody noticed");
+    };
+    assert!(
+        why.contains(&path) && why.contains("parlour restore"),
+        "{why}"
+    );
+    let known = store.damage().unwrap();
+    assert!(known.contains("tables/"), "{known}");
+    // What was answered is there, in tables and in journals: a repaired file opens.
+    drop((store, history));
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    assert_eq!(read(&whole).await.unwrap(), right);
+    assert_eq!(check(&whole).said, Vec::<String>::new());
 }

@@ -120,5 +120,5 @@ pub(crate) async fn fill(folder: &Path, c: ConversationId, upto: u64) {
 
 /// Checks a folder's store, which must open.
 pub(crate) fn check(folder: &Path) -> Report {
-    verify(folder, &mut |_, _| {}).unwrap()
+    verify(folder, &mut |_, _, _| {}).unwrap()
 }

@@ -29,10 +29,13 @@ pub(super) struct Chunk {
     /// The file's name.
     pub(super) file: Arc<str>,
     pub(super) lines: Vec<Line>,
+    /// The file is not read at all, and its one line says why.
+    pub(super) unread: bool,
 }
 
 /// The logs of a folder.
 pub(super) struct Folder {
+    dir: PathBuf,
     files: Vec<PathBuf>,
 }
 
@@ -40,8 +43,14 @@ impl Folder {
     /// The files that end in `.log`, by name.
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
         let shown = dir.display();
+        if dir.is_file() {
+            bail!("{shown} is a file: name the folder that the logs are in");
+        }
+        if !dir.exists() {
+            bail!("{shown} is not there: name the folder that the logs are in");
+        }
         let entries = std::fs::read_dir(dir)
-            .with_context(|| format!("{shown}: this folder cannot be read"))?;
+            .with_context(|| format!("{shown}: this folder of logs cannot be read"))?;
         let mut files = Vec::new();
         for entry in entries {
             let path = entry
@@ -57,7 +66,15 @@ impl Folder {
             );
         }
         files.sort();
-        Ok(Self { files })
+        Ok(Self {
+            dir: dir.to_owned(),
+            files,
+        })
+    }
+
+    /// Its path, for people.
+    pub(super) fn shown(&self) -> std::path::Display<'_> {
+        self.dir.display()
     }
 
     /// How many files there are.
@@ -108,6 +125,7 @@ impl<'a> Chunks<'a> {
         Chunk {
             file: self.file.clone(),
             lines,
+            unread: false,
         }
     }
 
@@ -117,7 +135,11 @@ impl<'a> Chunks<'a> {
                 Ok(reader) => reader,
                 Err(error) => {
                     self.state = State::Done;
-                    return Ok(Some(self.chunk(vec![Line::Wrong(error.to_string())])));
+                    let why = no_date(&self.file).unwrap_or_else(|| error.to_string());
+                    return Ok(Some(Chunk {
+                        unread: true,
+                        ..self.chunk(vec![Line::Wrong(why)])
+                    }));
                 }
             };
             let file = File::open(self.path)
@@ -145,6 +167,18 @@ impl<'a> Chunks<'a> {
         }
         Ok((!lines.is_empty()).then(|| self.chunk(lines)))
     }
+}
+
+/// What is said of a name that is written like a date and is none.
+fn no_date(file: &str) -> Option<String> {
+    let date = file.strip_suffix(".log")?;
+    let form: String = date
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    (form == "0000-00-00").then(|| {
+        format!("{file}: there is no day {date} since 1970, so its lines have no date; rename it")
+    })
 }
 
 /// What the line becomes, if that may be sent.

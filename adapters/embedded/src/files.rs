@@ -1,0 +1,283 @@
+//! Looks through the files of a store that are not journals, before the engine does.
+//!
+//! fjall takes a folder without a list of tables for one that was never finished, and deletes it;
+//! it deletes tables that are in no list; and it believes a list without looking at its checksum. So
+//! one flipped bit could cost a store all its tables without a word. Here every file is looked at
+//! first, and what is damaged is named.
+//!
+//! What there is: `version`, a marker of four bytes; and for each keyspace a folder with `current`
+//! (the number and XXH3 of the list), the list `vN` (of each table its number and the XXH3 of the
+//! whole file), and `tables`. [`Depth::Ends`] reads markers, lists, and of each table its length,
+//! its end, its metadata and its top index: cheap enough for every start. [`Depth::Whole`] reads
+//! every byte.
+//!
+//! Promises: nothing is changed; with `Whole`, each bit that flipped in a file that counts is found,
+//! and its file is named; what is damaged in one file hides no other, but for a list, which hides
+//! its tables. May be used beside a server: a list that is replaced meanwhile is read again.
+//! Never: a judgement on rows.
+
+mod archive;
+mod find;
+mod list;
+mod table;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::journal::{self, Look};
+use crate::{Error, answered};
+
+pub(crate) use find::Watch;
+
+/// The engine's marker of the format that it writes.
+const MARKER: &[u8] = b"FJL\x03";
+/// The keyspace that names the others.
+const NAMES: u64 = 0;
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Lists, and of each table what says what is in it.
+    Ends,
+    /// Everything.
+    Whole,
+}
+
+/// A file that is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+impl From<Damage> for Error {
+    fn from(Damage { path, why }: Damage) -> Self {
+        Self::Damaged { path, why }
+    }
+}
+
+/// What was looked at, and what is damaged of it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Files.
+    pub(crate) files: u64,
+    /// Their bytes, as far as they were read whole.
+    pub(crate) bytes: u64,
+    /// Those that are damaged.
+    pub(crate) damaged: Vec<Damage>,
+    /// What is there and should not be: the engine stops at it, in words that say nothing.
+    pub(crate) strays: Vec<PathBuf>,
+}
+
+impl Seen {
+    /// Nothing, or the first that is wrong.
+    pub(crate) fn whole(self) -> Result<(), Error> {
+        if let Some(path) = self.strays.into_iter().next() {
+            return Err(Error::Stray { path });
+        }
+        match self.damaged.into_iter().next() {
+            Some(damage) => Err(damage.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether there is nothing to look at: a database that was cut off while it was made.
+    pub(crate) fn nothing(&self, journals: &Look) -> bool {
+        self.files == 0 && self.damaged.is_empty() && !journals.committed
+    }
+
+    fn damage(&mut self, path: &Path, why: impl Into<String>) {
+        self.damaged.push(Damage {
+            path: path.to_owned(),
+            why: why.into(),
+        });
+    }
+}
+
+/// Looks at the database of this folder. `committed`: whether a batch was ever written to it; one
+/// that was cut off while it was made has less.
+///
+/// # Errors
+/// `Io`: a file may not be read. Damage is no error here.
+pub(crate) fn look(
+    store: &Path,
+    committed: bool,
+    depth: Depth,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Seen, Error> {
+    let mut seen = Seen::default();
+    marker(store, committed, &mut seen)?;
+    let keyspaces = store.join("keyspaces");
+    let mut lists = Vec::new();
+    for (number, folder) in folders(&keyspaces, &mut seen)? {
+        if let Some(list) = list::read(&folder, &mut seen)? {
+            lists.push((number, folder, list));
+        }
+    }
+    // Both are there before the first batch is written.
+    let complete = |names: bool| lists.iter().any(|(n, ..)| (*n == NAMES) == names);
+    let (names, rows) = (complete(true), complete(false));
+    let expected = committed && seen.damaged.is_empty();
+    if expected && !names {
+        let path = keyspaces.join("0").join("current");
+        seen.damage(&path, "it is missing, with the list of keyspaces");
+    } else if expected && !rows {
+        seen.damage(
+            &keyspaces,
+            "the folder that has the rows, or the file `current` in it, is missing",
+        );
+    }
+    let of = match depth {
+        Depth::Ends => 0,
+        Depth::Whole => lists
+            .iter()
+            .map(|(_, folder, list)| table::size(folder, list))
+            .sum(),
+    };
+    for (number, folder, list) in lists {
+        // The names of keyspaces are few, and a keyspace without a name is deleted.
+        let depth = if number == NAMES { Depth::Whole } else { depth };
+        table::look(&folder, list, depth, &mut seen, &mut |done| {
+            progress(done, of)
+        })?;
+    }
+    Ok(seen)
+}
+
+/// Looks at a store that is to be used, and takes away what a crash left: a batch that was half
+/// written, or a database that was half made.
+///
+/// # Errors
+/// `Damaged`, and nothing was changed; `Io`.
+pub(crate) fn check(store: &Path) -> Result<(), Error> {
+    let journals = journal::look(store)?;
+    let seen = look(store, journals.committed, Depth::Ends, &mut |_, _| {})?;
+    let half_made = seen.nothing(&journals);
+    seen.whole()?;
+    journal::cut(journals)?;
+    if half_made {
+        tracing::warn!(
+            path = %store.display(),
+            "a crash left a store half made, with nothing in it: it is made anew"
+        );
+        unmake(store).map_err(io(store))?;
+    }
+    Ok(())
+}
+
+/// Takes away what keeps the engine from making a database that it began to make: the journal, and
+/// the marker if that is cut short.
+fn unmake(store: &Path) -> std::io::Result<()> {
+    for (_, journal) in answered::journals(store)? {
+        std::fs::remove_file(journal)?;
+    }
+    match std::fs::remove_file(store.join("version")) {
+        Err(why) if why.kind() != ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Which file of this database it is that the engine cannot read, if that can be found; all are read
+/// for it.
+pub(crate) fn named(store: &Path, error: &impl std::fmt::Display) -> Error {
+    match look(store, true, Depth::Whole, &mut |_, _| {}).and_then(Seen::whole) {
+        Err(damaged) => damaged,
+        Ok(()) => Error::Damaged {
+            path: store.to_owned(),
+            why: error.to_string(),
+        },
+    }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |why| Error::Io {
+        path: path.clone(),
+        why,
+    }
+}
+
+/// What is to be done about a file that could not be read: one that may not be read is no damage.
+fn read_failed(path: &Path, why: std::io::Error, seen: &mut Seen) -> Result<(), Error> {
+    match why.kind() {
+        ErrorKind::PermissionDenied => Err(io(path)(why)),
+        ErrorKind::NotFound => {
+            seen.damage(path, "it is missing");
+            Ok(())
+        }
+        _ => {
+            seen.damage(path, format!("it cannot be read: {why}"));
+            Ok(())
+        }
+    }
+}
+
+fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
+    let path = store.join("version");
+    match std::fs::read(&path) {
+        Ok(bytes) if bytes == MARKER => seen.files += 1,
+        Ok(bytes) if !committed && MARKER.starts_with(&bytes) => {}
+        Ok(bytes) => seen.damage(
+            &path,
+            format!(
+                "it should read {}, and reads {}: it is damaged, or of a store that another version of the engine wrote",
+                MARKER.escape_ascii(),
+                bytes.get(..8).unwrap_or(&bytes).escape_ascii()
+            ),
+        ),
+        Err(why) if why.kind() == ErrorKind::NotFound && !committed => {}
+        Err(why) => read_failed(&path, why, seen)?,
+    }
+    Ok(())
+}
+
+/// The folders of keyspaces, rising by number.
+fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Error> {
+    let mut out = Vec::new();
+    let entries = match std::fs::read_dir(keyspaces) {
+        Err(why) if why.kind() == ErrorKind::NotFound => return Ok(out),
+        other => other.map_err(io(keyspaces))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(io(keyspaces))?.path();
+        let number = path.file_name().and_then(|n| n.to_str()?.parse().ok());
+        match number {
+            Some(number) => out.push((number, path)),
+            None if path.is_dir() => seen.strays.push(path),
+            None => {}
+        }
+    }
+    out.sort_unstable();
+    Ok(out)
+}
+
+/// Takes little-endian numbers off the front.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.first_chunk().copied()
+    }
+    fn u8(&mut self) -> Option<u8> {
+        self.array().map(u8::from_le_bytes)
+    }
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+    fn u128(&mut self) -> Option<u128> {
+        self.array().map(u128::from_le_bytes)
+    }
+}
