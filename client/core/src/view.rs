@@ -135,6 +135,19 @@ pub struct Timeline {
     pub counts: Option<Counts>,
 }
 
+/// Where a message is that is named by its number; see [`crate::Client::reach`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Here: the first message with a greater number, among all that are shown.
+    Here(Seq),
+    /// Further up than what is held; [`crate::Command::Older`] comes nearer.
+    Further,
+    /// Further up, and no more can be had now. The first message that is shown, if any is.
+    Lost(Option<Seq>),
+    /// No message has a greater number.
+    Nowhere,
+}
+
 /// All that is known of a conversation beside its events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {

@@ -12,7 +12,7 @@ use super::Client;
 use crate::room::Room;
 use crate::saved::{Asked, Row, Stage};
 use crate::settings::Fetch;
-use crate::view::{Before, Change, Item, State, Summary, Timeline};
+use crate::view::{Before, Change, Item, Reach, State, Summary, Timeline};
 
 impl Client {
     /// The conversations, newest activity first.
@@ -117,6 +117,80 @@ impl Client {
             from = Some(s.from);
         }
         Some((run_from, to, false))
+    }
+
+    /// Where the first message is that comes after so many: where the unread begin.
+    #[must_use]
+    pub fn reach(&self, conversation: ConversationId, n: u64) -> Reach {
+        let Some(room) = self.rooms.get(&conversation) else {
+            return Reach::Nowhere;
+        };
+        if room.head.n <= n {
+            return Reach::Nowhere;
+        }
+        let (first, below, sure) = match self.shown_from(room) {
+            Some((from, to, stale)) => {
+                let mut after = None;
+                // From the newest down: what is unread is near the end.
+                for (seq, event) in room.events.range(from..=to.max(from)).rev() {
+                    if event.n <= n {
+                        break;
+                    }
+                    if event.class == Class::Content {
+                        after = Some((*seq, event.n));
+                    }
+                }
+                let before = room.events.range(from..).next().map(|(_, e)| e.n);
+                let sure = before.is_some_and(|first| first <= n)
+                    || after.is_some_and(|(_, number)| number == n.saturating_add(1));
+                let below = self.below(room, from, stale);
+                (after.map(|(seq, _)| seq), below, sure)
+            }
+            None => (None, self.below(room, room.head.seq.next(), false), false),
+        };
+        match (first, below) {
+            (Some(seq), _) if sure => Reach::Here(seq),
+            (first, Before::Nothing) => first.map_or(Reach::Nowhere, Reach::Here),
+            (_, Before::More | Before::Coming | Before::Held) if !room.denied => Reach::Further,
+            (first, _) => Reach::Lost(first),
+        }
+    }
+
+    /// The pinned events among those that are held, oldest first.
+    #[must_use]
+    pub fn pinned(&self, conversation: ConversationId) -> Vec<Arc<Event>> {
+        let events = self.rooms.get(&conversation).map(|room| &room.events);
+        let all = events.into_iter().flat_map(BTreeMap::values);
+        all.filter(|e| e.pinned.is_some()).cloned().collect()
+    }
+
+    /// What is set in a conversation by these kinds, as far as its events are held: by kind and
+    /// key, with the place and the value. Those on their way count as set, at [`Seq::MAX`].
+    #[must_use]
+    pub fn set(
+        &self,
+        conversation: ConversationId,
+        kinds: &[&str],
+    ) -> BTreeMap<(String, String), (Seq, String)> {
+        let mut all = BTreeMap::new();
+        let events = self.rooms.get(&conversation).map(|room| &room.events);
+        for event in events.into_iter().flat_map(BTreeMap::values) {
+            if event.class == Class::Setting && kinds.contains(&event.kind.as_str()) {
+                let key = event.key.clone().unwrap_or_default();
+                let value = event.value.clone().unwrap_or_default();
+                all.insert((event.kind.clone(), key), (event.seq, value));
+            }
+        }
+        for row in self.outbox.rows_of(conversation) {
+            if let (Asked::Send(send), Stage::Waiting) = (&row.asked, &row.stage)
+                && let Some(kind) = send.kind.as_deref().filter(|k| kinds.contains(k))
+            {
+                let key = send.key.clone().unwrap_or_default();
+                let value = send.value.clone().unwrap_or_default();
+                all.insert((kind.to_owned(), key), (Seq::MAX, value));
+            }
+        }
+        all
     }
 
     fn placed_items(
