@@ -86,16 +86,15 @@ impl People {
         } else {
             &person.display
         };
-        text::cut(&shown::line(name), NAME_MAX)
+        text::cut(&shown::name(name), NAME_MAX)
     }
 
     /// Both names where they differ: nobody can be taken for another.
     pub(crate) fn full_name(&self, user: UserId) -> String {
         let shown = self.name(user);
-        match self.known.get(&user) {
-            Some(p) if p.name != shown => {
-                format!("{shown} (@{})", text::cut(&shown::line(&p.name), NAME_MAX))
-            }
+        let handle = self.handle(user).map(shown::name);
+        match handle.map(|h| text::cut(&h, NAME_MAX)) {
+            Some(handle) if handle != shown => format!("{shown} (@{handle})"),
             _ => shown,
         }
     }

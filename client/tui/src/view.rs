@@ -6,6 +6,7 @@ mod chat;
 mod form;
 mod list;
 mod over;
+mod page;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -17,7 +18,7 @@ use parlour_sdk::Link;
 
 use crate::keys::Place;
 use crate::layout;
-use crate::model::Model;
+use crate::model::{Model, Over};
 use crate::theme::Theme;
 use crate::{shown, text};
 
@@ -140,10 +141,24 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
         let line = text::cut(&format!(" {notice}"), width);
         return put(vec![Line::from(line)], theme.accent(), area, frame);
     }
+    let own;
     let hints: &[(&str, &str)] = match model.place() {
+        Place::Page => {
+            own = match &model.over {
+                Some(Over::Page(page)) => page::hints(model, page),
+                _ => Vec::new(),
+            };
+            &own
+        }
+        Place::Pins => &[
+            ("Enter", "go to it"),
+            ("x", "take the pin off"),
+            ("Esc", "close"),
+        ],
         Place::List => &[
             ("Enter", "open"),
-            ("n", "new chat"),
+            ("n", "new"),
+            ("m", "its page"),
             ("/", "search"),
             ("?", "help"),
             ("q", "quit"),
@@ -153,6 +168,7 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("e", "edit"),
             ("d", "delete"),
             ("+", "react"),
+            ("p", "pin"),
             ("i", "details"),
             ("Esc", "write"),
             ("?", "help"),
@@ -162,7 +178,8 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("Enter", "send"),
             ("Tab", "messages"),
             ("Esc", "list"),
-            ("Ctrl+N", "new chat"),
+            ("Ctrl+G", "its page"),
+            ("Ctrl+N", "new"),
             ("F1", "help"),
         ],
         Place::Form => &[("Enter", "go on"), ("Esc", "close")],

@@ -119,6 +119,21 @@ impl Client {
         Some((run_from, to, false))
     }
 
+    /// The first place that is shown of a conversation, if any is, and what lies before it.
+    #[must_use]
+    pub fn shown(&self, conversation: ConversationId) -> (Option<Seq>, Before) {
+        let Some(room) = self.rooms.get(&conversation) else {
+            return (None, Before::Nothing);
+        };
+        match self.shown_from(room) {
+            Some((from, to, stale)) => {
+                let first = (from <= to).then_some(from);
+                (first, self.below(room, from, stale))
+            }
+            None => (None, self.below(room, room.head.seq.next(), false)),
+        }
+    }
+
     /// Where the first message is that comes after so many: where the unread begin.
     #[must_use]
     pub fn reach(&self, conversation: ConversationId, n: u64) -> Reach {

@@ -4,6 +4,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Position;
 
 use super::{Model, Over, Pane};
+use crate::keys::Action;
 use crate::layout;
 
 const WHEEL: isize = 3;
@@ -21,8 +22,13 @@ impl Model {
 
     fn wheel(&mut self, at: Position, by: isize) {
         if let Some(over) = &mut self.over {
-            if let Over::Help(top) | Over::Info(_, top) | Over::Members(top) = over {
-                *top = top.saturating_add_signed(by);
+            match over {
+                Over::Help(top) | Over::Info(_, top) => *top = top.saturating_add_signed(by),
+                Over::Page(_) if by < 0 => self.in_page(Action::Up),
+                Over::Page(_) => self.in_page(Action::Down),
+                Over::Pins(_) if by < 0 => self.in_pins(Action::Up),
+                Over::Pins(_) => self.in_pins(Action::Down),
+                _ => {}
             }
             return;
         }
@@ -38,7 +44,7 @@ impl Model {
 
     fn click(&mut self, at: Position) {
         match &self.over {
-            Some(Over::Help(_) | Over::Info(..) | Over::Members(_)) => {
+            Some(Over::Help(_) | Over::Info(..)) => {
                 self.over = None;
                 return;
             }

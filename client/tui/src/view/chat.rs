@@ -75,6 +75,14 @@ fn messages(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fr
         let lines: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
         return super::put_in_middle(&lines, theme, area, frame);
     }
+    if chat.seek.is_some() {
+        let unread = model.open_summary().map_or(0, |s| s.unread);
+        let lines = [
+            format!("going to the first of {unread} unread messages…"),
+            "End goes to the newest".to_owned(),
+        ];
+        return super::put_in_middle(&lines, theme, area, frame);
+    }
     let shown = timeline::visible(model, chat, area.width, usize::from(area.height));
     let rows = u16::try_from(shown.len())
         .unwrap_or(area.height)
@@ -126,9 +134,10 @@ fn status(model: &Model, chat: &Chat, theme: Theme, areas: ChatAreas, frame: &mu
     );
     let unread = model.open_summary().map_or(0, |s| s.unread);
     let right = match (at_end || chat.items.is_empty(), unread) {
+        _ if chat.gap => "catching up… ".to_owned(),
         (true, _) => String::new(),
         (false, 0) => "↓ more below ".to_owned(),
-        (false, n) => format!("↓ {n} unread below "),
+        (false, n) => format!("↓ {n} unread below · End "),
     };
     let rest = width.saturating_sub(text::width(&right) + 1);
     let line = Line::from(vec![

@@ -61,6 +61,23 @@ pub(super) fn draw(
         if here {
             cursor = Some((lines.len(), label + 3 + column));
         }
+        if !field.options.is_empty() {
+            let mut line = Line::from(vec![
+                Span::styled(name, style),
+                Span::styled(if here { "› " } else { "  " }, style),
+            ]);
+            cursor = cursor.filter(|_| !here);
+            for (at, option) in field.options.iter().enumerate() {
+                let (mark, style) = match (at == field.chosen, here) {
+                    (true, true) => (format!("[{option}]"), theme.chosen()),
+                    (true, false) => (format!("[{option}]"), theme.bold()),
+                    (false, _) => (format!(" {option} "), theme.dim()),
+                };
+                line.push_span(Span::styled(mark, style));
+            }
+            lines.push(line);
+            continue;
+        }
         let value = if field.edit.is_empty() {
             Span::styled(text::cut(field.hint, room), theme.dim())
         } else {
