@@ -137,11 +137,19 @@ impl Form {
         }
     }
 
-    /// Puts the cursor where it was clicked, in a field's text.
-    pub(crate) fn click(&mut self, field: usize, cells: usize, column: usize, row: usize) {
-        if let Some(f) = self.fields.get_mut(field) {
-            self.at = field + usize::from(!self.choices.is_empty());
+    /// Puts the cursor where it was clicked in a field: into its text, or on its next option.
+    pub(crate) fn click(&mut self, field: usize, cells: usize, column: usize) {
+        let here = field + self.offset();
+        let was = std::mem::replace(&mut self.at, here);
+        let Some(f) = self.fields.get_mut(field) else {
+            return;
+        };
+        if f.options.is_empty() {
+            // What is long shows the row that the cursor is in.
+            let (_, (row, _)) = f.edit.rows(cells, f.masked);
             f.edit.click(cells, f.masked, row, column);
+        } else if was == here {
+            f.turn(1);
         }
     }
 

@@ -352,6 +352,7 @@ impl Model {
 
     fn came_in(&mut self, me: Me) {
         self.entrance = forms::entrance(&me.server, &me.name);
+        self.people.is_called(me.user, &me.name);
         self.me = Some(me);
         self.link = Link::Connecting;
         self.pane = Pane::List;

@@ -60,6 +60,14 @@ impl People {
         }
     }
 
+    /// This user is called so, as far as is known.
+    pub(crate) fn is_called(&mut self, user: UserId, name: &str) {
+        self.known.entry(user).or_insert_with(|| Person {
+            name: name.to_owned(),
+            display: name.to_owned(),
+        });
+    }
+
     /// Those of these who are not known and were not asked for: they count as asked for now.
     pub(crate) fn unasked(&mut self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
         let mut wanted = Vec::new();

@@ -54,6 +54,8 @@ enum Wake {
 
 struct Run {
     folder: PathBuf,
+    /// Authorities that are trusted beside the system's.
+    ca: Vec<PathBuf>,
     model: Model,
     /// Until somebody is logged in.
     data: Option<Data>,
@@ -67,9 +69,15 @@ struct Run {
 }
 
 /// Runs until it is quit.
-pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    folder: PathBuf,
+    ca: Vec<PathBuf>,
+    server: &str,
+    mouse: bool,
+) -> anyhow::Result<()> {
     // Whatever is wrong with the folder is said while the terminal is still as it was.
-    let data = Data::open(&folder)?;
+    let mut data = Data::open(&folder)?;
+    crate::script::trust(&mut data, &ca)?;
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
@@ -78,6 +86,7 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
     let (replies, mut replied) = mpsc::channel(BESIDE);
     let mut run = Run {
         folder,
+        ca,
         model,
         data: Some(data),
         client: None,
@@ -228,7 +237,9 @@ impl Run {
             Command::Quit => self.quit = true,
             Command::ReadList => self.list_stale = true,
             Command::ReadWindow => self.window_stale = true,
-            Command::Enter(entry) => beside::enter(*entry, self.replies.clone()),
+            Command::Enter(entry) => {
+                beside::enter(*entry, self.ca.clone(), self.replies.clone());
+            }
             other => return self.with_client(other).await,
         }
         None
@@ -332,7 +343,9 @@ impl Wanted {
         let held = core.held(conversation);
         let rules = || {
             let set = core.set(conversation, &[kind::SETTING]);
-            set.into_iter().map(|((_, key), (_, v))| (key, v)).collect()
+            // One on its way has its place when it comes.
+            let set = set.into_iter().filter(|(_, (seq, _))| *seq != Seq::MAX);
+            set.map(|((_, key), value)| (key, value)).collect()
         };
         Window {
             timeline: core.timeline(conversation, self.at, WINDOW),

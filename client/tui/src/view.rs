@@ -3,10 +3,10 @@
 //! Promises: nothing panics however small the screen; what is told by colour is told without it.
 
 mod chat;
-mod form;
+pub(crate) mod form;
 mod list;
 mod over;
-mod page;
+pub(crate) mod page;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;

@@ -53,7 +53,7 @@ pub(crate) fn foot(form: &Form) -> &'static str {
         (CHAT, 1) => "Enter opens it. ↑ then ←→: a channel, or join one.",
         (CHAT, _) => "Without a name it is called by its members.",
         (CHANNEL, _) => "A channel takes any number of members. ←→ choose.",
-        _ => "A channel has an id like 018f2c…-….; only open ones let you in by it.",
+        _ => "Only an open channel lets you in by its id; into others a member adds you.",
     }
 }
 

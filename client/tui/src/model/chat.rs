@@ -9,7 +9,7 @@ use parlour_sdk::core::view::{Before, Reach};
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::seq::{Head, Mark};
-use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId, kind};
 use parlour_sdk::{Item, Summary, Timeline};
 
 use crate::edit::Edit;
@@ -19,6 +19,9 @@ use crate::scroll::Scroll;
 pub(crate) const WINDOW: usize = 400;
 /// Items that stay beyond the screen when the window slides.
 pub(crate) const MARGIN: usize = 120;
+
+/// A conversation's settings: where each was set last, and to what.
+pub(crate) type Rules = BTreeMap<String, (Seq, String)>;
 
 /// Names an item over windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub(crate) struct Window {
     /// Where the first message is that comes after those that were asked for.
     pub(crate) reach: Option<Reach>,
     /// Its settings, and its pinned messages, if they are wanted.
-    pub(crate) rules: Option<BTreeMap<String, String>>,
+    pub(crate) rules: Option<Rules>,
     pub(crate) pins: Option<Vec<Arc<Event>>>,
 }
 
@@ -158,7 +161,7 @@ pub(crate) struct Chat {
     /// Between what is on the screen and what is new something is missing yet.
     pub(crate) gap: bool,
     /// Its settings by key, as far as they are known.
-    pub(crate) rules: BTreeMap<String, String>,
+    pub(crate) rules: Rules,
     /// Go here once it is in the window.
     pub(crate) jump: Option<Seq>,
 }
@@ -198,7 +201,7 @@ impl Chat {
             skip: false,
             scrolled_to: None,
             gap: false,
-            rules: BTreeMap::new(),
+            rules: Rules::new(),
             jump: None,
         }
     }
@@ -257,10 +260,18 @@ impl Chat {
         self.follow();
     }
 
-    fn heard(&mut self, reach: Option<Reach>, rules: Option<BTreeMap<String, String>>) {
+    fn heard(&mut self, reach: Option<Reach>, rules: Option<Rules>) {
         self.reach = reach;
-        if let Some(rules) = rules {
-            self.rules = rules;
+        let settings = self.items.iter().filter_map(event_of);
+        let seen = settings.filter(|e| e.kind == kind::SETTING).map(|e| {
+            let value = e.value.clone().unwrap_or_default();
+            (e.key.clone().unwrap_or_default(), (e.seq, value))
+        });
+        for (key, now) in rules.into_iter().flatten().chain(seen) {
+            let known = self.rules.entry(key).or_default();
+            if known.0 <= now.0 {
+                *known = now;
+            }
         }
     }
 

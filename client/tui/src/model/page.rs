@@ -3,7 +3,6 @@
 //! Promises: what one's role does not allow is said before it is asked; what the server refuses is
 //! said in words, and what was written for it stays.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parlour_sdk::protocol::frame::server::Event;
@@ -107,10 +106,17 @@ impl Model {
         }
     }
 
-    /// The settings of the open conversation, as far as they are known.
-    pub(crate) fn rules(&self) -> &BTreeMap<String, String> {
-        static NONE: BTreeMap<String, String> = BTreeMap::new();
-        self.chat.as_ref().map_or(&NONE, |c| &c.rules)
+    /// A setting of the open conversation, as far as it is known.
+    pub(crate) fn rule(&self, key: &str) -> Option<&str> {
+        let rule = self.chat.as_ref()?.rules.get(key)?;
+        Some(rule.1.as_str())
+    }
+
+    /// Whether one is a member who may read, and not write.
+    pub(crate) fn only_reads(&self) -> bool {
+        self.is_group()
+            && self.my_role() < Role::Admin
+            && self.rule(setting::POST) == Some(setting::ADMINS)
     }
 
     /// Whether a conversation is muted.
@@ -341,9 +347,8 @@ impl Model {
 
     fn rules_form(&self) -> Form {
         let channel = self.is_channel();
-        let rules = self.rules();
-        let at = |key: &str, value: &str| usize::from(rules.get(key).is_some_and(|v| v == value));
-        let add = match rules.get(setting::ADD) {
+        let at = |key: &str, value: &str| usize::from(self.rule(key) == Some(value));
+        let add = match self.rule(setting::ADD) {
             Some(value) => usize::from(value == setting::ADMINS),
             None => usize::from(channel),
         };

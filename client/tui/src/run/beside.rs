@@ -4,6 +4,8 @@
 //! ends it without a word.
 
 use parlour_sdk::protocol::error::Code;
+use std::path::PathBuf;
+
 use parlour_sdk::protocol::http::{Profile, SignUp};
 use parlour_sdk::protocol::kind::Class;
 use parlour_sdk::protocol::record::Named;
@@ -24,9 +26,9 @@ const FOUND_MAX: usize = 1_000;
 const MEMBERS_MAX: usize = 500;
 
 /// Logs in or signs up.
-pub(super) fn enter(entry: Entry, replies: Sender<Reply>) {
+pub(super) fn enter(entry: Entry, ca: Vec<PathBuf>, replies: Sender<Reply>) {
     tokio::spawn(async move {
-        let reply = match session(entry).await {
+        let reply = match session(entry, &ca).await {
             Ok(both) => Reply::Session(Box::new(both)),
             Err(error) => Reply::Msg(Msg::NotIn(error.to_string())),
         };
@@ -35,8 +37,8 @@ pub(super) fn enter(entry: Entry, replies: Sender<Reply>) {
     });
 }
 
-async fn session(entry: Entry) -> Result<(Endpoint, Session), Error> {
-    let endpoint = Endpoint::new(&entry.server)?;
+async fn session(entry: Entry, ca: &[PathBuf]) -> Result<(Endpoint, Session), Error> {
+    let endpoint = Endpoint::with_roots(&entry.server, ca)?;
     let http = Http::new(&endpoint);
     let session = if entry.new {
         let request = SignUp {

@@ -37,7 +37,10 @@ fn header(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fram
         },
         None => {
             if let Some(s) = summary.filter(|_| model.is_group()) {
-                about.push(format!("{} members", s.members));
+                about.push(match s.members {
+                    1 => "1 member".to_owned(),
+                    members => format!("{members} members"),
+                });
                 let here = chat.members.iter().flatten().filter(|m| {
                     let p = model.people.presence(m.user);
                     p.is_some_and(|p| p.state == State::Online)
@@ -48,6 +51,12 @@ fn header(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fram
                 }
             }
         }
+    }
+    if model.is_muted(chat.conversation) {
+        about.push("muted".to_owned());
+    }
+    if chat.peer.is_some_and(|peer| model.is_blocked(peer)) {
+        about.push("blocked by you".to_owned());
     }
     if let Some(topic) = summary.and_then(|s| s.topic.as_deref()) {
         about.push(shown::line(topic));
@@ -190,13 +199,20 @@ fn compose(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fra
         let line = text::cut(line, usize::from(area.width));
         return super::put(vec![Line::from(line)], theme.dim(), area, frame);
     }
+    if model.only_reads() && chat.composer.edit.is_empty() {
+        let line = text::cut(
+            "Only admins and owners write here.",
+            usize::from(area.width),
+        );
+        return super::put(vec![Line::from(line)], theme.dim(), area, frame);
+    }
     let here = model.pane == Pane::Compose;
     let (rows, (row, column)) = chat
         .composer
         .edit
         .rows(layout::compose_cells(area.width), false);
     let height = usize::from(area.height).max(1);
-    let top = (row + 1).saturating_sub(height);
+    let top = layout::compose_top(row, area.height);
     let mut lines = Vec::new();
     for (at, text) in rows.into_iter().enumerate().skip(top).take(height) {
         let prompt = if at == 0 { PROMPT } else { "  " };

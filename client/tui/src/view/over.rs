@@ -22,22 +22,11 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let whole = Rect::new(0, 0, w, h);
     match over {
         Over::Help(top) => scrolled("Help", &help(theme, w), *top, theme, whole, frame),
-        Over::New(form) => {
-            let foot = [begin::foot(form).to_owned()];
-            let foot = if form.busy { &[][..] } else { &foot[..] };
-            form::draw(form, foot, theme, whole, true, frame);
-        }
-        Over::Set(form, wish, _) => {
-            let foot = set_foot(model, *wish);
-            let foot = if form.busy { &[][..] } else { &foot[..] };
-            form::draw(form, foot, theme, whole, true, frame);
+        Over::New(form) | Over::Set(form, ..) | Over::React(form, _) => {
+            form::draw(form, &foot(model), theme, whole, true, frame);
         }
         Over::Page(page) => page::draw(model, page, theme, whole, frame),
         Over::Pins(pins) => page::pins(model, pins, theme, whole, frame),
-        Over::React(form, _) => {
-            let foot = ["1 to 8 or ←→ and Enter. Once more takes it back.".to_owned()];
-            form::draw(form, &foot, theme, whole, true, frame);
-        }
         Over::Info(id, top) => {
             let lines = info(model, *id, theme, w);
             scrolled("Message", &lines, *top, theme, whole, frame);
@@ -217,16 +206,21 @@ fn receipts(model: &Model, seq: Seq, theme: Theme, lines: &mut Vec<Line<'static>
     }
 }
 
-/// What is said under a form of the page.
-fn set_foot(model: &Model, wish: Wish) -> Vec<String> {
-    let line = match wish {
-        Wish::Role(user) => {
-            let who = model.people.full_name(user);
-            format!("{who}: ←→ choose. Admins manage members, name and settings.")
-        }
-        Wish::Rules => "↑↓ go, ←→ choose; Enter on the last does it.".to_owned(),
-        Wish::Add => "They read what was said before, if that is so here.".to_owned(),
-        Wish::Name | Wish::Topic => return Vec::new(),
+/// What is said under the form that lies over the conversations.
+pub(super) fn foot(model: &Model) -> Vec<String> {
+    let line = match &model.over {
+        Some(Over::New(form) | Over::Set(form, ..)) if form.busy => return Vec::new(),
+        Some(Over::New(form)) => begin::foot(form).to_owned(),
+        Some(Over::React(..)) => "1 to 8 or ←→ and Enter. Once more takes it back.".to_owned(),
+        Some(Over::Set(_, wish, _)) => match *wish {
+            Wish::Role(user) => {
+                let who = model.people.full_name(user);
+                format!("{who}: ←→ choose. Admins manage members, name and settings.")
+            }
+            Wish::Rules => "↑↓ go, ←→ choose; Enter on the last does it.".to_owned(),
+            Wish::Add | Wish::Name | Wish::Topic => return Vec::new(),
+        },
+        _ => return Vec::new(),
     };
     vec![line]
 }

@@ -1,7 +1,7 @@
 //! Draws the page of a conversation, and its pinned messages.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use parlour_sdk::protocol::UserId;
@@ -20,11 +20,13 @@ const WIDTH: u16 = 72;
 /// Rows under which the keys are left to the line at the bottom of the screen.
 const ROWS_WITH_KEYS: usize = 14;
 
-pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame: &mut Frame<'_>) {
-    let Some(chat) = &model.chat else { return };
-    let width = whole.width.min(WIDTH);
-    let inner = usize::from(width.saturating_sub(4));
-    let mut lines = about(model, page, theme, inner);
+/// The lines of the page as they are shown, with the member whose line it is.
+type Lines = Vec<(Line<'static>, Option<UserId>)>;
+
+fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
+    let inner = usize::from(whole.width.min(WIDTH).saturating_sub(4));
+    let about = about(model, page, theme, inner);
+    let mut lines: Lines = about.into_iter().map(|line| (line, None)).collect();
     let mut chosen = 0;
     match model.members_listed() {
         Some(members) => {
@@ -33,10 +35,14 @@ pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame:
                 if pointed == Some(user) {
                     chosen = lines.len();
                 }
-                lines.push(member(model, user, role, pointed == Some(user), theme));
+                let line = member(model, user, role, pointed == Some(user), theme);
+                lines.push((line, Some(user)));
             }
         }
-        None => lines.push(Line::styled("asking who the members are…", theme.dim())),
+        None => {
+            let line = Line::styled("asking who the members are…", theme.dim());
+            lines.push((line, None));
+        }
     }
     let rows = usize::from(whole.height.saturating_sub(2)).max(1);
     let foot = if rows >= ROWS_WITH_KEYS {
@@ -44,19 +50,39 @@ pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame:
     } else {
         Vec::new()
     };
-    let shown = frame_of(lines, chosen, rows.saturating_sub(foot.len()), theme);
-    let all: Vec<Line<'_>> = shown.into_iter().chain(foot).collect();
-    let title = model.title(chat.conversation);
-    form::boxed(&text::cut(&title, inner), all, width, theme, whole, frame);
+    let mut shown = frame_of(lines, chosen, rows.saturating_sub(foot.len()), theme);
+    shown.extend(foot.into_iter().map(|line| (line, None)));
+    shown
+}
+
+pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame: &mut Frame<'_>) {
+    let Some(chat) = &model.chat else { return };
+    let width = whole.width.min(WIDTH);
+    let lines = lay(model, page, theme, whole);
+    let lines = lines.into_iter().map(|(line, _)| line).collect();
+    let title = text::cut(
+        &model.title(chat.conversation),
+        usize::from(width.saturating_sub(6)),
+    );
+    form::boxed(&title, lines, width, theme, whole, frame);
+}
+
+/// The member in this cell of the screen; none if it is beside the page.
+pub(crate) fn member_at(model: &Model, page: &Page, at: Position) -> Option<Option<UserId>> {
+    let (w, h) = model.size;
+    let whole = Rect::new(0, 0, w, h);
+    let lines = lay(model, page, Theme { colour: false }, whole);
+    let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let (outer, area, _) = form::area(rows, whole.width.min(WIDTH), whole);
+    if !outer.contains(at) {
+        return None;
+    }
+    let row = usize::from(at.y.saturating_sub(area.y));
+    Some(lines.get(row).and_then(|(_, user)| *user))
 }
 
 /// So many rows of these lines, with the one chosen among them.
-fn frame_of(
-    lines: Vec<Line<'static>>,
-    chosen: usize,
-    rows: usize,
-    theme: Theme,
-) -> Vec<Line<'static>> {
+fn frame_of(lines: Lines, chosen: usize, rows: usize, theme: Theme) -> Lines {
     let rows = rows.max(1);
     if lines.len() <= rows {
         return lines;
@@ -64,11 +90,12 @@ fn frame_of(
     // What is above the chosen one is shown as long as there is room.
     let top = (chosen + 2).saturating_sub(rows).min(lines.len() - rows);
     let more = lines.len() - (top + rows);
-    let mut out: Vec<Line<'static>> = lines.into_iter().skip(top).take(rows).collect();
+    let mut out: Lines = lines.into_iter().skip(top).take(rows).collect();
     if more > 0
         && let Some(last) = out.last_mut()
     {
-        *last = Line::styled(format!("  … {} more", more + 1), theme.dim());
+        let word = format!("  … {} more", more + 1);
+        *last = (Line::styled(word, theme.dim()), None);
     }
     out
 }
@@ -115,8 +142,7 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
             format!("{members} members")
         };
         fact("what", &format!("{shape} of {count} · {mine}"));
-        let rules = model.rules();
-        let admins = |key: &str| rules.get(key).is_some_and(|v| v == setting::ADMINS);
+        let admins = |key: &str| model.rule(key) == Some(setting::ADMINS);
         let mut special = Vec::new();
         if admins(setting::POST) {
             special.push("only admins write");
@@ -124,7 +150,7 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
         if admins(setting::ADD) {
             special.push("only admins add members");
         }
-        if rules.get(setting::JOIN).is_some_and(|v| v == setting::OPEN) {
+        if model.rule(setting::JOIN) == Some(setting::OPEN) {
             special.push("whoever has its id may join");
         }
         if !special.is_empty() {
@@ -258,14 +284,15 @@ pub(super) fn pins(model: &Model, pins: &Pins, theme: Theme, whole: Rect, frame:
     let width = whole.width.min(WIDTH);
     let inner = usize::from(width.saturating_sub(4));
     let rows = usize::from(whole.height.saturating_sub(2)).max(1);
-    let mut lines = Vec::new();
+    let mut lines: Lines = Vec::new();
     let mut chosen = 0;
     match pins.events.as_deref() {
-        None => lines.push(Line::styled("looking…", theme.dim())),
+        None => lines.push((Line::styled("looking…", theme.dim()), None)),
         Some([]) => {
             let none = "Nothing is pinned among the messages loaded here. To pin one, choose it \
                         with Shift+↑ and press p; older ones load as you scroll back.";
-            lines.extend(text::wrap(none, inner).into_iter().map(Line::from));
+            let none = text::wrap(none, inner).into_iter().map(Line::from);
+            lines.extend(none.map(|line| (line, None)));
         }
         Some(events) => {
             for (at, event) in events.iter().enumerate() {
@@ -276,14 +303,16 @@ pub(super) fn pins(model: &Model, pins: &Pins, theme: Theme, whole: Rect, frame:
                 if here {
                     chosen = lines.len();
                 }
-                lines.push(Line::from(vec![
+                let line = Line::from(vec![
                     Span::styled(if here { "▌" } else { " " }, theme.accent()),
                     Span::styled(what, if here { theme.bold() } else { theme.plain() }),
                     Span::styled(format!("  {time}"), theme.dim()),
-                ]));
+                ]);
+                lines.push((line, None));
             }
         }
     }
     let shown = frame_of(lines, chosen, rows, theme);
+    let shown = shown.into_iter().map(|(line, _)| line).collect();
     form::boxed("Pinned", shown, width, theme, whole, frame);
 }
