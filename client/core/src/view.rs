@@ -40,6 +40,8 @@ pub struct Summary {
     pub newest: Option<Arc<Event>>,
     /// Requests of this device whose outcome is not known.
     pub waiting: usize,
+    /// When the oldest of them was made, by the caller's clock.
+    pub waiting_since_ms: Option<u64>,
 }
 
 /// How far one's own message is.

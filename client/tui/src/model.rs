@@ -39,6 +39,9 @@ use chat::{Chat, Window};
 /// How long a word at the bottom of the screen stays.
 const NOTICE_MS: u64 = 8_000;
 
+/// An answer that takes longer than this is told to be late.
+const SLOW_MS: u64 = 4_000;
+
 /// After how long a question that failed is asked again.
 const RETRY_MS: u64 = 5_000;
 
@@ -199,6 +202,8 @@ pub(crate) struct Model {
     pub(crate) notice: Option<(String, u64)>,
     pub(crate) wrapped: Wrapped,
     pub(crate) affairs: Affairs,
+    /// Since when the connection is caught up.
+    live_ms: Option<u64>,
     looked: bool,
     reopen: Option<ConversationId>,
     /// When what could not be asked is asked again.
@@ -233,6 +238,7 @@ impl Model {
             notice: None,
             wrapped: Wrapped::default(),
             affairs: Affairs::new(),
+            live_ms: None,
             looked: true,
             reopen: None,
             retry_ms: None,
@@ -398,7 +404,10 @@ impl Model {
     }
 
     fn link_changed(&mut self, link: Link) {
-        if link == Link::Live && self.link != Link::Live {
+        if link != Link::Live {
+            self.live_ms = None;
+        } else if self.link != Link::Live {
+            self.live_ms = Some(self.now_ms);
             self.ask_again();
             if let Some(me) = &self.me {
                 // On a new device more of one's own affairs may be further up.
@@ -415,6 +424,13 @@ impl Model {
         self.link = link;
         self.commands.push(Command::ReadList);
         self.commands.push(Command::ReadWindow);
+    }
+
+    /// For how long the server has not answered what was sent, if that is longer than usual.
+    pub(crate) fn unanswered_ms(&self) -> Option<u64> {
+        let since = self.list.iter().filter_map(|s| s.waiting_since_ms).min()?;
+        let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
+        (ms >= SLOW_MS).then_some(ms)
     }
 
     /// What was asked and not answered may be asked again.

@@ -7,6 +7,9 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthChar as _;
+
 /// Marks on one letter that are shown; real writing has fewer.
 const MARKS_MAX: usize = 4;
 
@@ -26,7 +29,7 @@ fn shown(text: &str, strict: bool) -> String {
     let mut chars = text.chars().peekable();
     let (mut before, mut marks) = (None, 0);
     while let Some(c) = chars.next() {
-        if is_mark(c) {
+        if is_mark(c) || extends(before, c) {
             marks += 1;
             // A mark on nothing would sit on whatever stands before the text.
             match marks {
@@ -58,6 +61,10 @@ fn shown(text: &str, strict: bool) -> String {
             '\u{e000}'..='\u{f8ff}' if strict => named(&mut out, c),
             c if is_invisible(c) => named(&mut out, c),
             c if is_other_space(c) => out.push('␣'),
+            // It has no cell of its own, and nothing to stand on.
+            c if c.width() == Some(0) && before != Some('\u{fe0f}') && !is_tag(c) => {
+                named(&mut out, c);
+            }
             c => out.push(c),
         }
         before = Some(c);
@@ -81,6 +88,16 @@ fn joins(before: Option<char>, after: &mut Peekable<Chars<'_>>) -> bool {
 fn parts(before: Option<char>, after: &mut Peekable<Chars<'_>>) -> bool {
     let letter = |c: char| matches!(c, '\u{620}'..='\u{6ff}' | '\u{750}'..='\u{77f}');
     before.is_some_and(letter) && after.peek().copied().is_some_and(letter)
+}
+
+/// Whether it is drawn into the cell of what stands before it, as vowel signs and the parts of a
+/// Hangul syllable are.
+fn extends(before: Option<char>, c: char) -> bool {
+    if c.width() != Some(0) || is_invisible(c) || c.is_control() {
+        return false;
+    }
+    let both: Option<String> = before.map(|b| [b, c].iter().collect());
+    both.is_some_and(|both| both.graphemes(true).count() == 1)
 }
 
 fn is_pictograph(c: char) -> bool {
@@ -128,6 +145,8 @@ fn is_other_space(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use unicode_segmentation::UnicodeSegmentation as _;
+
     use super::line;
     use crate::text;
 
@@ -210,7 +229,6 @@ mod tests {
 
     /// Letters that a terminal draws into the cell of another, by the table that it uses too.
     fn is_part_of_another(c: char) -> bool {
-        use unicode_segmentation::UnicodeSegmentation as _;
         let both = format!("b{c}");
         both.graphemes(true).count() < 2 || format!("{c}e").graphemes(true).count() < 2
     }

@@ -103,7 +103,18 @@ fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
                 false,
             )
         }
-        (Link::Live, None) => (String::new(), true),
+        (Link::Live, None) => match model.unanswered_ms() {
+            Some(ms) => {
+                let s = ms / 1_000;
+                (
+                    format!(
+                        "The server does not answer ({s} s). What you send is kept and goes out."
+                    ),
+                    false,
+                )
+            }
+            None => (String::new(), true),
+        },
         (Link::Waiting { until_ms, why }, None) => {
             let left_s = until_ms.saturating_sub(model.now_ms).div_ceil(1_000);
             let why = shown::line(why);

@@ -71,6 +71,12 @@ impl Client {
             mentions: room.mentions(),
             newest,
             waiting: self.outbox.waiting_in(room.id),
+            waiting_since_ms: self
+                .outbox
+                .rows_of(room.id)
+                .filter(|row| !matches!(row.stage, Stage::Failed { .. }))
+                .map(|row| row.made_ms)
+                .min(),
         }
     }
 

@@ -42,6 +42,9 @@ pub(crate) struct Pins {
     pub(crate) at: usize,
 }
 
+/// Of more members no list is whole.
+pub(crate) const MEMBERS_LISTED_MAX: u32 = 500;
+
 /// What is read beside the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wants {
@@ -158,6 +161,18 @@ impl Model {
         let members = self.members_listed()?;
         let chosen = members.iter().find(|(u, _)| Some(*u) == page.chosen);
         chosen.or(members.first()).copied()
+    }
+
+    /// How many members the open conversation has. Of channels nobody is told who comes and goes:
+    /// what was asked for last is nearer the truth.
+    pub(crate) fn member_count(&self) -> u32 {
+        let told = self.open_summary().map_or(0, |s| s.members);
+        let listed = self.chat.as_ref().and_then(|c| c.members.as_ref());
+        let listed = listed.and_then(|m| u32::try_from(m.len()).ok());
+        match listed {
+            Some(listed) if self.is_channel() && listed < MEMBERS_LISTED_MAX => listed,
+            _ => told,
+        }
     }
 
     pub(crate) fn my_role(&self) -> Role {

@@ -23,7 +23,7 @@ const SEARCHED: usize = 2_000;
 /// Places that a search tells.
 const FOUND_MAX: usize = 1_000;
 /// Members read of one conversation.
-const MEMBERS_MAX: usize = 500;
+const MEMBERS_MAX: usize = crate::model::page::MEMBERS_LISTED_MAX as usize;
 
 /// Logs in or signs up.
 pub(super) fn enter(entry: Entry, ca: Vec<PathBuf>, replies: Sender<Reply>) {

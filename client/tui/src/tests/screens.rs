@@ -178,6 +178,29 @@ fn without_a_server() {
 }
 
 #[test]
+fn a_server_that_does_not_answer() {
+    let (mut world, ben) = talk(100, 16);
+    world.keys(&["Enter", "hello", "Enter"]);
+    world.waits(ben, "hello", State::Sending);
+    world.held.get_mut(&ben).unwrap().summary.waiting_since_ms = Some(world.now);
+    world.refresh();
+    world.now += 3_000;
+    world.tell(Msg::Tick);
+    assert!(world.screen().contains("Parlour · ada"));
+    world.now += 9_000;
+    world.tell(Msg::Tick);
+    let screen = world.screen();
+    assert!(
+        screen.contains("The server does not answer (12 s)"),
+        "{screen}"
+    );
+    // What waited over a break is not what the new connection is slow with.
+    world.tell(Msg::Link(Link::Connecting));
+    world.tell(Msg::Link(Link::Live));
+    assert!(world.screen().contains("Parlour · ada"));
+}
+
+#[test]
 fn help_and_forms() {
     let (mut world, _) = talk(80, 24);
     world.keys(&["?"]);

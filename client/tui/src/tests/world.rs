@@ -409,6 +409,7 @@ fn summary(conversation: ConversationId, shape: Shape) -> Summary {
         mentions: 0,
         newest: None,
         waiting: 0,
+        waiting_since_ms: None,
     }
 }
 

@@ -36,8 +36,8 @@ fn header(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fram
             _ => {}
         },
         None => {
-            if let Some(s) = summary.filter(|_| model.is_group()) {
-                about.push(match s.members {
+            if summary.is_some() && model.is_group() {
+                about.push(match model.member_count() {
                     1 => "1 member".to_owned(),
                     members => format!("{members} members"),
                 });

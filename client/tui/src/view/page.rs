@@ -124,7 +124,7 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
             "topic",
             &topic.map_or_else(|| "none".to_owned(), shown::line),
         );
-        let members = summary.map_or(0, |s| s.members);
+        let members = model.member_count();
         let shape = if model.is_channel() {
             "channel"
         } else {
