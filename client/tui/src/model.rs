@@ -442,7 +442,13 @@ impl Model {
         }
     }
 
-    fn listed(&mut self, list: Vec<Summary>) {
+    fn listed(&mut self, mut list: Vec<Summary>) {
+        // The conversation with oneself is there for one's own affairs before anything is noted.
+        let open = self.chat.as_ref().map(|c| c.conversation);
+        list.retain(|s| {
+            let noted = s.head.n > 0 || s.waiting > 0 || s.peer.is_none_or(|p| !self.is_me(p));
+            noted || open == Some(s.conversation) || self.drafts.contains_key(&s.conversation)
+        });
         self.list = list;
         let there = |c: &ConversationId| self.list.iter().any(|s| s.conversation == *c);
         if !self.cursor.as_ref().is_some_and(there) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parlour_protocol::frame::server::Event;
 use parlour_protocol::id::ConversationId;
-use parlour_protocol::kind::{Class, Shape};
+use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::seq::{Head, Seq};
 
 use super::Client;
@@ -18,6 +18,8 @@ impl Client {
     /// The conversations, newest activity first.
     #[must_use]
     pub fn conversations(&self) -> Vec<Summary> {
+        // One's own affairs are set in a conversation too, and are no word in it.
+        let own = ConversationId::own(self.settings.user);
         let mut all: Vec<(u64, Summary)> = self
             .rooms
             .values()
@@ -27,11 +29,16 @@ impl Client {
                 let made = self
                     .outbox
                     .rows_of(room.id)
+                    .filter(|r| room.id != own || !is_setting(&r.asked))
                     .map(|r| r.made_ms)
                     .max()
                     .unwrap_or(0);
                 // A group in which nothing was said yet moved when it was made.
-                let moves = |e: &&Arc<Event>| e.class != Class::Change;
+                let moves = |e: &&Arc<Event>| match e.class {
+                    Class::Change => false,
+                    Class::Setting => room.id != own,
+                    _ => true,
+                };
                 let moved = room.events.values().rev().find(moves);
                 let moved = moved.map_or(0, |e| e.time_ms);
                 (moved.max(made), summary)
@@ -373,6 +380,15 @@ fn withheld(w: &crate::saved::Span, from: Seq, end: Seq) -> Item {
         to: w.to.min(end),
         why: w.why,
     }
+}
+
+fn is_setting(asked: &Asked) -> bool {
+    let kind = match asked {
+        Asked::Send(send) => send.kind.as_deref(),
+        _ => None,
+    };
+    kind.and_then(kind::find)
+        .is_some_and(|k| k.class == Class::Setting)
 }
 
 const fn target_of(asked: &Asked) -> Option<Seq> {

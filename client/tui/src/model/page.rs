@@ -245,10 +245,10 @@ impl Model {
             }
             Action::Open => {
                 self.over = None;
-                return match chosen {
-                    Some((user, _)) => self.open_with(user),
-                    None => {}
-                };
+                if let Some((user, _)) = chosen {
+                    self.open_with(user);
+                }
+                return;
             }
             Action::Mute => {
                 let on = !self.is_muted(conversation);

@@ -125,7 +125,8 @@ impl Model {
     fn settle_chat(&mut self) {
         let reading = self.reading();
         let summary = self.open_summary().cloned();
-        let direct = !self.is_group();
+        // Who is out is not told who is in.
+        let direct = !self.is_group() || self.is_out();
         let Some(chat) = &mut self.chat else { return };
         if let Some(summary) = summary {
             chat.peer = chat.peer.or(summary.peer);

@@ -255,6 +255,67 @@ fn the_mouse_goes_where_it_points() {
 }
 
 #[test]
+fn a_click_goes_into_a_text_a_field_a_choice_and_to_a_member() {
+    let (mut world, _) = open(3, 24);
+    let click = MouseEventKind::Down(MouseButton::Left);
+    let find = |world: &World, text: &str| -> (u16, u16) {
+        let screen = world.screen();
+        let (y, line) = screen
+            .lines()
+            .enumerate()
+            .find(|(_, l)| l.contains(text))
+            .unwrap_or_else(|| panic!("no {text:?} in\n{screen}"));
+        let x = crate::text::width(line.split(text).next().unwrap());
+        (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+    };
+    world.keys(&["Enter", "hello 日本 you"]);
+    let (x, y) = find(&world, "> hello");
+    world.keys(&["Esc"]);
+    world.mouse(click, x + 2 + 6 + 4, y);
+    world.keys(&["!"]);
+    assert!(
+        world.screen().contains("> hello 日本! you"),
+        "{}",
+        world.screen()
+    );
+
+    world.keys(&["Ctrl+n", "bn"]);
+    let (x, y) = find(&world, "› bn");
+    world.mouse(click, x + 3, y);
+    world.keys(&["e"]);
+    assert!(world.screen().contains("› ben"), "{}", world.screen());
+    let (x, y) = find(&world, "Join a channel");
+    world.mouse(click, x + 2, y);
+    assert!(world.screen().contains("[Join a channel]"));
+    assert!(world.screen().contains("Its id"));
+    world.keys(&["Esc", "Ctrl+g"]);
+    let (x, y) = find(&world, "· ben");
+    world.mouse(click, x, y);
+    assert!(world.screen().contains("▌· ben"), "{}", world.screen());
+    world.mouse(click, 99, 23);
+    assert!(world.model.over.is_none(), "beside it closes it");
+    // At the way in, too.
+    let mut world = World::outside(80, 20);
+    let (x, y) = find(&world, "Sign up");
+    world.mouse(click, x, y);
+    assert!(world.screen().contains("[Sign up]"), "{}", world.screen());
+    let (x, y) = find(&world, "Name");
+    world.mouse(click, x + 12, y);
+    world.keys(&["ada"]);
+    assert!(world.screen().contains("› ada"));
+}
+
+#[test]
+fn one_s_own_affairs_are_no_conversation_until_something_is_noted() {
+    let mut world = World::new(100, 24);
+    let own = world.with_direct("ada");
+    assert!(!world.screen().contains("Notes to yourself"));
+    world.said(own, "ada", "buy eggs", json!({}));
+    world.refresh();
+    assert!(world.screen().contains("Notes to yourself"));
+}
+
+#[test]
 fn passwords_and_invitations_go_to_the_server_alone() {
     let mut world = World::outside(80, 24);
     world.keys(&[

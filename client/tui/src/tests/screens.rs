@@ -250,6 +250,31 @@ fn text_of_others_is_never_obeyed() {
 }
 
 #[test]
+fn nobody_is_taken_for_another() {
+    let mut world = World::new(90, 16);
+    let friday = world.with_group("Friday", 4);
+    let called = |name: &str, display: &str| parlour_sdk::protocol::http::Profile {
+        display: display.to_owned(),
+        name: name.to_owned(),
+        ..super::world::profile(name)
+    };
+    for (name, display) in [
+        ("eve", "ben"),
+        ("be\u{200b}n", "be\u{200b}n"),
+        ("ben", "ben"),
+    ] {
+        world.tell(Msg::Profiles(Some(vec![called(name, display)])));
+        world.said(friday, name, "it is me", json!({}));
+    }
+    world.refresh();
+    world.keys(&["Enter"]);
+    let screen = world.screen();
+    for seen in [" ben (@eve)  ", " be<U+200B>n  ", " ben  12:00"] {
+        assert!(screen.contains(seen), "no {seen:?} in\n{screen}");
+    }
+}
+
+#[test]
 fn a_search() {
     let (mut world, ben) = talk(90, 20);
     world.keys(&["Enter", "Ctrl+f", "recipe", "Enter"]);

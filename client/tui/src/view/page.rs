@@ -40,7 +40,12 @@ fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
             }
         }
         None => {
-            let line = Line::styled("asking who the members are…", theme.dim());
+            let line = if model.is_out() {
+                "who is in it is told to members"
+            } else {
+                "asking who the members are…"
+            };
+            let line = Line::styled(line, theme.dim());
             lines.push((line, None));
         }
     }
