@@ -5,12 +5,18 @@ use parlour_tests::{Node, Tmux};
 
 const WIDE: (u16, u16) = (100, 30);
 
-/// One person begins a chat with others, by their names.
-fn begin(tmux: &Tmux, who: &str, with: &str, group: &str) {
+/// One person begins a chat with another: a name and Enter.
+fn begin(tmux: &Tmux, who: &str, with: &str) {
     tmux.keys(who, &["C-n"]);
-    tmux.sees(who, "New chat");
+    tmux.sees(who, "Join a channel");
     tmux.text(who, with);
     tmux.keys(who, &["Enter"]);
+}
+
+/// One person makes a group: names, and then what it is called.
+fn begin_group(tmux: &Tmux, who: &str, with: &str, group: &str) {
+    begin(tmux, who, with);
+    tmux.sees(who, "Group name");
     tmux.text(who, group);
     tmux.keys(who, &["Enter"]);
 }
@@ -36,7 +42,7 @@ fn two_talk_over_a_killed_server_and_three_in_a_group() {
         tmux.open_chat(name, WIDE, &node.url, &[]);
         tmux.sign_up(name, "a long password");
     }
-    begin(&tmux, "ada", "ben", "");
+    begin(&tmux, "ada", "ben");
     tmux.sees("ada", "Nothing was said here yet.");
     say(&tmux, "ada", "Hello Ben");
     // He has it before he looks at it.
@@ -94,7 +100,7 @@ fn two_talk_over_a_killed_server_and_three_in_a_group() {
     // A third comes, and they are three in a group.
     tmux.open_chat("cid", WIDE, &node.url, &[]);
     tmux.sign_up("cid", "a long password");
-    begin(&tmux, "ada", "ben cid", "Friday");
+    begin_group(&tmux, "ada", "ben cid", "Friday");
     tmux.sees("ada", "Friday  3 members");
     say(&tmux, "ada", "Dinner at eight?");
     tmux.until("cid", "the group", |s| {
@@ -129,7 +135,7 @@ fn the_terminal_is_given_back_and_the_screen_comes_back() {
             .filter(|n: &u32| matches!(n, 30..=38 | 40..=48 | 90..=107))
             .count()
     };
-    begin(&tmux, "ada", "ada", "");
+    begin(&tmux, "ada", "ada");
     tmux.sees("ada", "Notes to yourself");
     say(&tmux, "ada", "buy eggs");
     tmux.sees("ada", "✓ sent");
@@ -160,6 +166,284 @@ fn the_terminal_is_given_back_and_the_screen_comes_back() {
     tmux.ends("ada");
 }
 
+/// All that can be done with a conversation is on its page, and what the server says to it is told.
+#[test]
+fn a_conversation_s_page() {
+    let node = Node::start();
+    let tmux = Tmux::new();
+    for name in ["ada", "ben", "cid"] {
+        tmux.open_chat(name, WIDE, &node.url, &[]);
+        tmux.sign_up(name, "a long password");
+    }
+    // A name that nobody has is named, and the rest stays to be mended.
+    begin(&tmux, "ada", "ben nobody");
+    tmux.sees("ada", "There is no user named `nobody`.");
+    tmux.keys("ada", &["C-w"]);
+    tmux.text("ada", "cid");
+    tmux.keys("ada", &["Enter"]);
+    tmux.sees("ada", "Group name");
+    tmux.text("ada", "Friday");
+    tmux.keys("ada", &["Enter"]);
+    tmux.sees("ada", "Friday  3 members");
+    tmux.keys("ada", &["C-g"]);
+    tmux.sees("ada", "group of 3 members · you are its owner");
+    tmux.text("ada", "n");
+    tmux.sees("ada", "› Friday");
+    tmux.text("ada", " dinner");
+    tmux.keys("ada", &["Enter"]);
+    tmux.sees("ada", "┌ Friday dinner");
+    // Ben is made an admin, and Cid removed.
+    tmux.keys("ada", &["Down"]);
+    tmux.sees("ada", "▌● ben");
+    tmux.text("ada", "r");
+    tmux.keys("ada", &["Right", "Enter"]);
+    tmux.sees("ada", "ben  admin");
+    tmux.keys("ada", &["End"]);
+    tmux.sees("ada", "▌● cid");
+    tmux.text("ada", "x");
+    tmux.sees("ada", "Remove cid from Friday dinner?");
+    tmux.text("ada", "y");
+    tmux.sees("ada", "group of 2 members");
+    tmux.sees("cid", "you were removed");
+    tmux.keys("ada", &["Escape"]);
+    tmux.sees("ada", "Enter send");
+    // A pin, seen by the other, and found again.
+    say(&tmux, "ada", "Eight, at the harbour");
+    tmux.keys("ada", &["S-Up"]);
+    tmux.sees("ada", "▌  Eight");
+    tmux.text("ada", "p");
+    tmux.sees("ada", "Eight, at the harbour (pinned)");
+    tmux.until("ben", "the group", |s| s.contains("Friday dinner"));
+    tmux.keys("ben", &["Home", "Enter"]);
+    tmux.sees("ben", "(pinned)");
+    tmux.keys("ben", &["C-g"]);
+    tmux.sees("ben", "you are an admin");
+    tmux.text("ben", "p");
+    tmux.sees("ben", "┌ Pinned");
+    tmux.sees("ben", "▌ada: Eight, at the harbour");
+    tmux.keys("ben", &["Escape"]);
+    tmux.sees("ben", "you are an admin");
+    tmux.text("ben", "X");
+    tmux.sees("ben", "Leave Friday dinner?");
+    tmux.text("ben", "y");
+    tmux.sees("ben", "You are not a member here any more");
+
+    // An open channel, in which only its admins write.
+    tmux.keys("ada", &["C-n"]);
+    tmux.sees("ada", "Join a channel");
+    tmux.keys("ada", &["Up", "Right"]);
+    tmux.sees("ada", "[Channel]");
+    tmux.keys("ada", &["Enter"]);
+    tmux.text("ada", "News");
+    tmux.keys("ada", &["Enter", "Enter", "Right", "Enter", "Enter"]);
+    tmux.sees("ada", "News  1 member");
+    say(&tmux, "ada", "The boat is back.");
+    tmux.keys("ada", &["C-g"]);
+    let page = tmux.sees("ada", "only admins write · whoever has its id may join");
+    let id = page.split("│ id       ").nth(1).unwrap();
+    let id = id.split_whitespace().next().unwrap().to_owned();
+    let join = |with: &str| {
+        tmux.keys("cid", &["C-n"]);
+        tmux.sees("cid", "Join a channel");
+        tmux.keys("cid", &["Up", "Left"]);
+        tmux.sees("cid", "[Join a channel]");
+        tmux.keys("cid", &["Enter"]);
+        tmux.text("cid", with);
+        tmux.keys("cid", &["Enter"]);
+    };
+    join("News");
+    tmux.sees("cid", "That is no id");
+    tmux.keys("cid", &["Escape"]);
+    join(&id);
+    tmux.sees("cid", "The boat is back.");
+    tmux.sees("cid", "News  2 members");
+    tmux.sees("cid", "Only admins and owners write here.");
+
+    // Who is blocked is told so when they write, and may again when it is over.
+    tmux.keys("ada", &["Escape"]);
+    tmux.sees("ada", "Enter send");
+    begin(&tmux, "ada", "ben");
+    tmux.sees("ada", "Nothing was said here yet.");
+    say(&tmux, "ada", "Hello");
+    tmux.keys("ada", &["C-g"]);
+    tmux.sees("ada", "b block");
+    tmux.text("ada", "b");
+    tmux.sees("ada", "Block ben?");
+    tmux.text("ada", "y");
+    tmux.sees("ada", "you blocked ben");
+    begin(&tmux, "ben", "ada");
+    tmux.until("ben", "the chat", |s| {
+        lines(s, "Hello") == 2 && !s.contains("Join a channel")
+    });
+    say(&tmux, "ben", "Are you there?");
+    tmux.sees("ben", "This user does not take messages from you.");
+    tmux.text("ada", "b");
+    tmux.until("ada", "no block", |s| !s.contains("you blocked ben"));
+    tmux.keys("ben", &["S-Up"]);
+    tmux.sees("ben", "▌  Are you there?");
+    tmux.text("ben", "y");
+    tmux.until("ben", "it sent", |s| !s.contains("does not take"));
+    tmux.keys("ada", &["Escape"]);
+    tmux.sees("ada", "Are you there?");
+}
+
+/// A chat with far more unread than is loaded opens at the first, and only what was on the screen
+/// is read.
+#[test]
+fn a_long_absence() {
+    let node = Node::with(&[
+        "--set",
+        "limits.sends_burst=100000",
+        "--set",
+        "limits.sends_per_min=1000000",
+    ]);
+    let tmux = Tmux::new();
+    tmux.open_chat("ada", WIDE, &node.url, &[]);
+    tmux.sign_up("ada", "a long password");
+    let write = |from: u32, to: u32| {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let ben = if from == 1 {
+                node.sign_up("ben").await
+            } else {
+                node.log_in("ben").await
+            };
+            let endpoint = parlour_sdk::Endpoint::new(&node.url).unwrap();
+            let config = parlour_sdk::Config::new(endpoint, ben.into(), parlour_sdk::Store::Memory);
+            let ben = parlour_sdk::Client::connect(config).await.unwrap();
+            ben.live().await.unwrap();
+            let ada = ben.find_user("ada").await.unwrap().user;
+            for i in from..=to {
+                ben.send_to(ada, format!("line {i};")).await.unwrap();
+            }
+            let last = parlour_sdk::draft::text_to(ada, "that is all;");
+            let last = parlour_sdk::Request::Send(Box::new(last));
+            ben.deliver(last).await.unwrap();
+            ben.close().await;
+        });
+    };
+    write(1, 1_500);
+    tmux.sees("ada", "1501");
+    tmux.keys("ada", &["Enter"]);
+    let screen = tmux.sees("ada", " unread ───");
+    assert!(screen.contains("  line 1;"), "{screen}");
+    assert!(!screen.contains("  line 40;"), "{screen}");
+    // What was on the screen is read, and nothing else.
+    let unread = |s: &str| -> Option<u32> {
+        let at = s.find(" unread below")?;
+        s[..at].rsplit(' ').next()?.parse().ok()
+    };
+    let left = tmux.until("ada", "the first screen read", |s| {
+        unread(s).is_some_and(|n| n < 1_501)
+    });
+    assert!(unread(&left).unwrap() > 1_450, "{left}");
+    tmux.keys("ada", &["NPage"]);
+    tmux.until("ada", "the next screen", |s| {
+        s.contains("  line 40;") && unread(s).is_some_and(|n| n < 1_460)
+    });
+    tmux.keys("ada", &["End"]);
+    tmux.sees("ada", "  that is all;");
+    tmux.until("ada", "nothing unread", |s| unread(s).is_none());
+    // She is away again with the chat open, and comes back to where she was.
+    tmux.keys("ada", &["C-q"]);
+    tmux.ends("ada");
+    tmux.close("ada");
+    write(1_501, 1_900);
+    tmux.open_chat("ada", WIDE, &node.url, &[]);
+    let screen = tmux.sees("ada", "  line 1501;");
+    assert!(!screen.contains("  line 1550;"), "{screen}");
+    let left = tmux.until("ada", "a count", |s| unread(s).is_some_and(|n| n < 401));
+    assert!(unread(&left).unwrap() > 350, "{left}");
+}
+
+/// A server that stands still: it is told, and nothing typed is lost.
+#[test]
+fn a_server_that_stands_still() {
+    let node = Node::start();
+    let tmux = Tmux::new();
+    for name in ["ada", "ben"] {
+        tmux.open_chat(name, WIDE, &node.url, &[]);
+        tmux.sign_up(name, "a long password");
+    }
+    begin(&tmux, "ada", "ben");
+    tmux.sees("ada", "Nothing was said here yet.");
+    say(&tmux, "ada", "first");
+    tmux.sees("ada", "✓✓ delivered");
+    let signal = |name: &str| {
+        let pid = node.pid().to_string();
+        let done = std::process::Command::new("kill")
+            .args([name, &pid])
+            .status();
+        assert!(done.unwrap().success());
+    };
+    signal("-STOP");
+    say(&tmux, "ada", "second");
+    tmux.text("ada", "third");
+    tmux.sees("ada", "The server does not answer (");
+    tmux.sees("ada", "> third");
+    signal("-CONT");
+    tmux.sees("ada", "Parlour · ada");
+    tmux.keys("ada", &["Enter"]);
+    tmux.until("ben", "all of it", |s| s.contains("third"));
+    tmux.keys("ben", &["Enter"]);
+    let screen = tmux.sees("ben", "  third");
+    assert_eq!(lines(&screen, "  second"), 1, "{screen}");
+}
+
+/// The commands for scripts, as a person reads them and as a program does.
+#[test]
+fn scripts_say_who_and_where() {
+    let node = Node::start();
+    let dir = tempfile::tempdir().unwrap();
+    let run = |who: &str, args: &[&str], input: &str| {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+        let mut child = Command::new(parlour_tests::tmux::chat())
+            .arg("--data")
+            .arg(dir.path().join(who))
+            .args(args)
+            .env("TZ", "UTC")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(input.as_bytes())
+            .unwrap();
+        let done = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (done.status.success(), text(done.stdout), text(done.stderr))
+    };
+    for who in ["ada", "ben"] {
+        let args = ["signup", who, "--server", &node.url];
+        let (well, _, why) = run(who, &args, "a long password\n");
+        assert!(well, "{why}");
+    }
+    let (well, said, why) = run("ada", &["send", "ben", "  "], "");
+    assert!(!well && said.is_empty(), "{said}");
+    assert_eq!(why, "there is nothing to send: the text is empty\n");
+    let (_, said, why) = run("ada", &["send", "ben", "-"], "Good morning\n");
+    assert_eq!(said, "sent to ben\n", "{why}");
+    let (_, said, _) = run("ben", &["send", "ada", "Hello", "--json"], "");
+    let sent: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&sent["seq"], &sent["n"]), (&2.into(), &2.into()));
+    let (_, said, _) = run("ben", &["history", "ada"], "");
+    let lines: Vec<&str> = said.lines().filter_map(|l| l.split("  ").nth(1)).collect();
+    assert_eq!(lines, ["ada: Good morning", "ben: Hello"]);
+    let (_, said, _) = run("ben", &["history", "ada", "--json"], "");
+    assert_eq!(said.lines().count(), 2);
+    assert!(said.lines().all(|l| l.starts_with('{')), "{said}");
+    let (_, said, _) = run("ben", &["list"], "");
+    // Sending is not reading: a mark is stated by who shows what lies before.
+    assert!(said.trim_end().ends_with("  ada  2 unread"), "{said}");
+    let (well, _, why) = run("ben", &["send", "Friday", "x"], "");
+    assert!(!well && why.contains("no user named `Friday`"), "{why}");
+}
+
 /// The picture in the README: `PARLOUR_WRITE_PICTURE=1` writes it anew.
 #[test]
 fn the_picture_is_a_real_screen() {
@@ -170,11 +454,11 @@ fn the_picture_is_a_real_screen() {
         tmux.open_chat(name, size, &node.url, &[]);
         tmux.sign_up(name, "a long password");
     }
-    begin(&tmux, "cid", "ada ben", "Harbour");
+    begin_group(&tmux, "cid", "ada ben", "Harbour");
     tmux.sees("cid", "Harbour  3 members");
     say(&tmux, "cid", "The boat is back in the water.");
     say(&tmux, "cid", "@ada shall we sail on Sunday?");
-    begin(&tmux, "ben", "ada", "");
+    begin(&tmux, "ben", "ada");
     tmux.sees("ben", "Nothing was said here yet.");
     say(&tmux, "ben", "Did the parcel come?");
     tmux.until("ada", "both conversations", |s| {

@@ -5,6 +5,7 @@ use parlour_protocol::frame::client::Send;
 use parlour_protocol::id::{ConversationId, MessageId, UserId};
 use parlour_protocol::kind;
 use parlour_protocol::record::Named;
+use parlour_protocol::seq::Seq;
 
 fn empty() -> Send {
     Send::empty(MessageId::NIL)
@@ -110,5 +111,28 @@ pub fn setting(conversation: ConversationId, key: &str, value: impl Into<String>
         key: Some(key.to_owned()),
         value: Some(value.into()),
         ..event(conversation, kind::SETTING)
+    }
+}
+
+/// Pins an event of the conversation, or takes the pin off it.
+#[must_use]
+pub fn pin(conversation: ConversationId, target: Seq, on: bool) -> Send {
+    Send {
+        target: Some(target),
+        on,
+        ..event(conversation, kind::PIN)
+    }
+}
+
+/// A matter of one's own, in the conversation with oneself: `kind` is one of those that belong
+/// there ([`kind::BLOCK`], [`kind::MUTE`]), `key` whom or what it is about.
+#[must_use]
+pub fn own(me: UserId, kind: &str, key: impl Into<String>, on: bool) -> Send {
+    Send {
+        to: Some(me),
+        kind: Some(kind.to_owned()),
+        key: Some(key.into()),
+        value: Some(if on { "on" } else { "off" }.to_owned()),
+        ..empty()
     }
 }

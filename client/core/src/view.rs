@@ -40,6 +40,8 @@ pub struct Summary {
     pub newest: Option<Arc<Event>>,
     /// Requests of this device whose outcome is not known.
     pub waiting: usize,
+    /// When the oldest of them was made, by the caller's clock.
+    pub waiting_since_ms: Option<u64>,
 }
 
 /// How far one's own message is.
@@ -133,6 +135,19 @@ pub struct Timeline {
     pub complete: bool,
     /// In a group in focus: how many others hold and have read how much.
     pub counts: Option<Counts>,
+}
+
+/// Where a message is that is named by its number; see [`crate::Client::reach`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Here: the first message with a greater number, among all that are shown.
+    Here(Seq),
+    /// Further up than what is held; [`crate::Command::Older`] comes nearer.
+    Further,
+    /// Further up, and no more can be had now. The first message that is shown, if any is.
+    Lost(Option<Seq>),
+    /// No message has a greater number.
+    Nowhere,
 }
 
 /// All that is known of a conversation beside its events.

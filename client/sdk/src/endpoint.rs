@@ -123,6 +123,21 @@ impl Endpoint {
         }
     }
 
+    /// Why no TLS connection came about, in words that say what to do.
+    fn no_tls(&self, error: &std::io::Error) -> Error {
+        let inner = error.get_ref().and_then(|e| e.downcast_ref());
+        match inner {
+            Some(rustls::Error::InvalidCertificate(wrong)) => Error::Untrusted {
+                server: self.url.clone(),
+                why: untrusted(wrong, &self.host),
+            },
+            Some(rustls::Error::InvalidMessage(_)) => self.unreachable(
+                "it does not speak TLS on this port; perhaps its address begins with http://",
+            ),
+            _ => self.unreachable(error),
+        }
+    }
+
     /// A byte stream to the server.
     pub(crate) async fn open(&self) -> Result<Stream, Error> {
         tokio::time::timeout(OPEN, self.open_now())
@@ -146,8 +161,37 @@ impl Endpoint {
                 .connect(name.clone(), tcp)
                 .await
                 .map(|tls| Stream::Tls(Box::new(tls)))
-                .map_err(|e| self.unreachable(e)),
+                .map_err(|e| self.no_tls(&e)),
         }
+    }
+}
+
+/// What is wrong with a certificate, and what to do.
+fn untrusted(wrong: &rustls::CertificateError, host: &str) -> String {
+    use rustls::CertificateError as Wrong;
+    match wrong {
+        Wrong::UnknownIssuer | Wrong::BadSignature => {
+            "its certificate is signed by no authority that is known here. If that authority is \
+             your own, or the certificate is signed by itself, name its file as one to be trusted \
+             (parlour-chat: --ca FILE)"
+                .to_owned()
+        }
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => format!(
+            "its certificate is for another name than {host}; use the name that it is made for, \
+             or have one made for this name"
+        ),
+        Wrong::Expired | Wrong::ExpiredContext { .. } => {
+            "its certificate has expired; whoever runs the server must renew it".to_owned()
+        }
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; is the clock right here and there?".to_owned()
+        }
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is an authority's (CA:TRUE), which no server can show as its own; \
+             make it one with basicConstraints=CA:FALSE, or sign another with it"
+                .to_owned()
+        }
+        other => other.to_string(),
     }
 }
 

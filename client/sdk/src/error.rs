@@ -33,6 +33,14 @@ pub enum Error {
         /// What went wrong.
         why: String,
     },
+    /// The server's certificate is not trusted.
+    #[error("{server} cannot be trusted: {why}")]
+    Untrusted {
+        /// The server.
+        server: String,
+        /// What is wrong with its certificate, and what to do.
+        why: String,
+    },
     /// The server refused.
     #[error("{message} ({code})")]
     Server {

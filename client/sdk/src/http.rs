@@ -254,6 +254,15 @@ impl Http {
         }
     }
 
+    fn broken(&self, error: &hyper::Error) -> Error {
+        if error.is_parse() && self.endpoint.url().starts_with("http://") {
+            let why =
+                "it does not speak HTTP on this port; perhaps its address begins with https://";
+            return self.endpoint.unreachable(why);
+        }
+        self.endpoint.unreachable(error)
+    }
+
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -299,7 +308,7 @@ impl Http {
             let answer = sender
                 .send_request(request)
                 .await
-                .map_err(|e| self.endpoint.unreachable(e))?;
+                .map_err(|e| self.broken(&e))?;
             let status = answer.status();
             let body = Limited::new(answer.into_body(), ANSWER_BYTES)
                 .collect()
@@ -316,7 +325,7 @@ impl Http {
                 biased;
                 done = &mut exchange => done?,
                 ended = &mut connection => {
-                    ended.map_err(|e| self.endpoint.unreachable(e))?;
+                    ended.map_err(|e| self.broken(&e))?;
                     exchange.await?
                 }
             }

@@ -67,6 +67,20 @@ impl Data {
         Ok(Some((endpoint, kept.session)))
     }
 
+    /// From now on the certificates of these PEM files are trusted, beside the system's and
+    /// instead of those named before. Without a session there is nothing to keep it with.
+    ///
+    /// # Errors
+    /// [`Error::Certificate`], or [`Error::Store`].
+    pub fn trust(&mut self, roots: &[PathBuf]) -> Result<(), Error> {
+        let kept = tables::session(&self.sql).map_err(|e| self.failed(&e))?;
+        let Some(kept) = kept.filter(|kept| kept.roots != roots) else {
+            return Ok(());
+        };
+        let endpoint = Endpoint::with_roots(&kept.url, roots)?;
+        self.keep(&endpoint, &kept.session)
+    }
+
     /// Keeps who is logged in. If it is another device than before, everything else is dropped:
     /// a request of one device means nothing to another.
     ///

@@ -167,6 +167,36 @@ impl Edit {
         true
     }
 
+    /// Puts the cursor at the character in this cell of this row, or at the row's end.
+    pub(crate) fn click(&mut self, cells: usize, masked: bool, row: usize, column: usize) {
+        let max = cells.saturating_sub(1).max(1);
+        let (mut at, mut used, mut byte, mut best) = (0, 0, 0, 0);
+        for c in self.text.graphemes(true) {
+            let w = if c == "\n" {
+                0
+            } else {
+                usize::from(shown_cell(c, masked).cell_width())
+            };
+            if used + w > max && used > 0 {
+                at += 1;
+                used = 0;
+            }
+            if (at, used) <= (row, column) {
+                best = byte;
+            }
+            byte += c.len();
+            used += w;
+            if c == "\n" {
+                at += 1;
+                used = 0;
+            }
+        }
+        if (at, used) <= (row, column) {
+            best = byte;
+        }
+        self.at = best;
+    }
+
     /// As rows of so many cells, and where the cursor is: row and cell.
     pub(crate) fn rows(&self, cells: usize, masked: bool) -> (Vec<String>, (usize, usize)) {
         // The cursor takes a cell after the last character.
@@ -183,11 +213,7 @@ impl Edit {
                 used = 0;
                 continue;
             }
-            let shown = if masked {
-                "•".to_owned()
-            } else {
-                crate::text::characters(&shown::line(c)).collect()
-            };
+            let shown = shown_cell(c, masked);
             let w = usize::from(shown.cell_width());
             if used + w > max && used > 0 {
                 rows.push(String::new());
@@ -205,6 +231,15 @@ impl Edit {
             cursor = (rows.len() - 1, used);
         }
         (rows, cursor)
+    }
+}
+
+/// A character as it stands on the screen.
+fn shown_cell(c: &str, masked: bool) -> String {
+    if masked {
+        "•".to_owned()
+    } else {
+        crate::text::characters(&shown::line(c)).collect()
     }
 }
 
@@ -246,6 +281,26 @@ mod tests {
         let mut one = Edit::default();
         one.insert("a\nb", false);
         assert_eq!(one.text(), "a b");
+    }
+
+    #[test]
+    fn a_click_puts_the_cursor_under_it() {
+        let mut e = Edit::new("hello 日本\nyou");
+        for (row, column, before) in [
+            (0, 2, "he"),
+            (0, 7, "hello "),
+            (0, 99, "hello 日本"),
+            (1, 1, "hello 日本\ny"),
+            (9, 9, "hello 日本\nyou"),
+        ] {
+            e.click(40, false, row, column);
+            assert_eq!(e.before(), before, "{row} {column}");
+        }
+        // Where it is broken, a row's place is the row's.
+        let mut e = Edit::new("abcdef");
+        e.click(4, false, 1, 1);
+        assert_eq!(e.before(), "abcd");
+        assert_eq!(e.rows(4, false).1, (1, 1));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) struct Field {
     pub(crate) masked: bool,
     /// Said while it is empty.
     pub(crate) hint: &'static str,
+    /// What it can be, if it is no text but a choice.
+    pub(crate) options: &'static [&'static str],
+    pub(crate) chosen: usize,
 }
 
 impl fmt::Debug for Field {
@@ -31,7 +34,28 @@ impl Field {
             edit: Edit::new(text),
             masked: false,
             hint,
+            options: &[],
+            chosen: 0,
         }
+    }
+
+    /// One of these, chosen with ←→.
+    pub(crate) fn choice(
+        label: &'static str,
+        options: &'static [&'static str],
+        chosen: usize,
+    ) -> Self {
+        Self {
+            options,
+            chosen,
+            ..Self::new(label, "", "")
+        }
+    }
+
+    /// The option so many on; around the ends.
+    fn turn(&mut self, by: usize) {
+        let count = self.options.len().max(1);
+        self.chosen = (self.chosen + by) % count;
     }
 
     pub(crate) fn masked(label: &'static str, hint: &'static str) -> Self {
@@ -100,6 +124,35 @@ impl Form {
         field.map_or("", |f| f.edit.text())
     }
 
+    /// Which option of a field is chosen.
+    pub(crate) fn option(&self, label: &str) -> usize {
+        let field = self.fields.iter().find(|f| f.label == label);
+        field.map_or(0, |f| f.chosen)
+    }
+
+    /// Puts the cursor into a field, if there is one of this label.
+    pub(crate) fn go_to(&mut self, label: &str) {
+        if let Some(at) = self.fields.iter().position(|f| f.label == label) {
+            self.at = at + self.offset();
+        }
+    }
+
+    /// Puts the cursor where it was clicked in a field: into its text, or on its next option.
+    pub(crate) fn click(&mut self, field: usize, cells: usize, column: usize) {
+        let here = field + self.offset();
+        let was = std::mem::replace(&mut self.at, here);
+        let Some(f) = self.fields.get_mut(field) else {
+            return;
+        };
+        if f.options.is_empty() {
+            // What is long shows the row that the cursor is in.
+            let (_, (row, _)) = f.edit.rows(cells, f.masked);
+            f.edit.click(cells, f.masked, row, column);
+        } else if was == here {
+            f.turn(1);
+        }
+    }
+
     /// Puts the cursor into the first field that is empty.
     pub(crate) fn go_to_first_empty(&mut self) {
         let empty = self.fields.iter().position(|f| f.edit.is_empty());
@@ -124,6 +177,13 @@ impl Form {
                 self.chosen = (self.chosen + 1) % self.choices.len();
                 return Done::Chosen;
             }
+            Action::Left | Action::Right if self.is_on_option() => {
+                let back = action == Action::Left;
+                if let Some(field) = self.field_mut() {
+                    let count = field.options.len();
+                    field.turn(if back { count.saturating_sub(1) } else { 1 });
+                }
+            }
             Action::Left => self.stroke(Stroke::Left),
             Action::Right => self.stroke(Stroke::Right),
             Action::Stroke(stroke) => {
@@ -135,6 +195,10 @@ impl Form {
         Done::Nothing
     }
 
+    fn is_on_option(&self) -> bool {
+        self.field().is_some_and(|f| !f.options.is_empty())
+    }
+
     fn stroke(&mut self, stroke: Stroke) {
         if let Some(field) = self.field_mut() {
             field.edit.stroke(stroke);
@@ -143,6 +207,12 @@ impl Form {
 
     pub(crate) fn write(&mut self, text: &str) -> Done {
         match self.field_mut() {
+            Some(field) if !field.options.is_empty() => {
+                if text == " " {
+                    field.turn(1);
+                }
+                Done::Nothing
+            }
             Some(field) => {
                 field.edit.insert(text, false);
                 self.error = None;
@@ -158,6 +228,20 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_choice_is_turned_and_takes_no_text() {
+        let mut form = Form {
+            fields: vec![Field::choice("who", &["all", "some", "none"], 0)],
+            ..Form::default()
+        };
+        form.action(Action::Left);
+        assert_eq!(form.option("who"), 2);
+        form.write(" ");
+        form.action(Action::Right);
+        form.write("x");
+        assert_eq!((form.option("who"), form.text("who")), (1, ""));
+    }
 
     #[test]
     fn enter_goes_from_field_to_field_and_hands_in_at_the_last() {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use parlour_sdk::protocol::{ConversationId, UserId};
+use parlour_sdk::protocol::{ConversationId, Seq, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::people::Person;
@@ -21,6 +21,8 @@ pub(crate) struct Kept {
     pub(crate) names: BTreeMap<UserId, Person>,
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) open: Option<ConversationId>,
+    /// One's own affairs: kind, key, where it was set last, and whether it is on.
+    pub(crate) affairs: Vec<(String, String, Seq, bool)>,
 }
 
 impl Kept {

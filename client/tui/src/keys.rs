@@ -19,17 +19,23 @@ pub(crate) enum Place {
     Compose,
     /// What is searched for.
     Search,
+    /// The page of a conversation.
+    Page,
+    /// The pinned messages.
+    Pins,
     /// A form or question.
     Form,
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Anywhere,
         Self::List,
         Self::Messages,
         Self::Compose,
         Self::Search,
+        Self::Page,
+        Self::Pins,
         Self::Form,
     ];
 
@@ -40,6 +46,8 @@ impl Place {
             Self::Messages => "With a message chosen",
             Self::Compose => "While writing",
             Self::Search => "While searching",
+            Self::Page => "On the page of a conversation",
+            Self::Pins => "With the pinned messages",
             Self::Form => "In a form",
         }
     }
@@ -65,8 +73,17 @@ pub(crate) enum Action {
     First,
     Last,
     Open,
+    Page,
+    Name,
+    Topic,
     Add,
-    Members,
+    Role,
+    Remove,
+    Rules,
+    Pins,
+    Mute,
+    Block,
+    Pin,
     LogOut,
     Leave,
     Reply,
@@ -146,7 +163,8 @@ bindings! {
         [on(K::PageDown)] A::PageDown => "scroll on";
         [with_alt(K::Up)] A::PreviousChat => "conversation above";
         [with_alt(K::Down)] A::NextChat => "conversation below";
-        [ctrl('n')] A::New => "new chat: one name, or several for a group";
+        [ctrl('n')] A::New => "new: a chat, a group, a channel; or join one";
+        [ctrl('g')] A::Page => "the conversation's page: members, name, pins, leaving";
         [ctrl('f')] A::Find => "search in the text loaded";
         [ctrl('r')] A::Hurry => "reconnect now";
         [ctrl('q'), ctrl('c')] A::Quit => "quit";
@@ -160,7 +178,7 @@ bindings! {
         [on(K::Enter), on(K::Right), char('l')] A::Open => "open it and write";
         [char('n')] A::New => "new chat";
         [char('a')] A::Add => "add members to the group";
-        [char('m')] A::Members => "members";
+        [char('m')] A::Page => "its page, as Ctrl+G";
         [char('/')] A::Find => "search in the text loaded";
         [char('?')] A::Help => "this help";
         [char('X')] A::Leave => "leave the group";
@@ -171,16 +189,17 @@ bindings! {
         [on(K::Up), char('k')] A::Up => "message before";
         [on(K::Down), char('j')] A::Down => "message after";
         [on(K::Home), char('g')] A::First => "oldest loaded";
-        [on(K::End), char('G'), with_ctrl(K::End)] A::Last => "newest";
+        [on(K::End), char('G'), with_ctrl(K::End)] A::Last => "newest; what is passed over counts as read";
         [char('r'), on(K::Enter)] A::Reply => "reply";
         [char('e')] A::EditThis => "edit, if it is yours";
         [char('d'), on(K::Delete)] A::Delete => "delete";
         [char('+')] A::React => "react, or take it back";
+        [char('p')] A::Pin => "pin it, or take the pin off";
         [char('i')] A::Info => "details: who has it, who read it";
         [char('y')] A::Again => "try again, if it failed";
         [char('x')] A::GiveUp => "give up, if it is not sent";
         [char('a')] A::Add => "add members to the group";
-        [char('m')] A::Members => "members";
+        [char('m')] A::Page => "the conversation's page, as Ctrl+G";
         [char('n')] A::New => "new chat";
         [char('/')] A::Find => "search in the text loaded";
         [char('?')] A::Help => "this help";
@@ -198,7 +217,7 @@ bindings! {
         [with_ctrl(K::Right), with_alt(K::Right)] A::Stroke(S::WordRight) => "";
         [on(K::Home), ctrl('a')] A::Stroke(S::Home) => "";
         [on(K::End), ctrl('e')] A::Stroke(S::End) => "";
-        [with_ctrl(K::End)] A::Last => "newest message";
+        [with_ctrl(K::End)] A::Last => "newest message; End too, at the text's end";
         [on(K::Backspace), ctrl('h')] A::Stroke(S::Backspace) => "";
         [on(K::Delete), ctrl('d')] A::Stroke(S::Delete) => "";
         [ctrl('w'), with_alt(K::Backspace)] A::Stroke(S::CutWord) => "cut a word; Ctrl+U the line";
@@ -216,6 +235,37 @@ bindings! {
         [on(K::Delete), ctrl('d')] A::Stroke(S::Delete) => "";
         [ctrl('w')] A::Stroke(S::CutWord) => "";
         [ctrl('u')] A::Stroke(S::CutToHome) => "";
+    }
+    Page {
+        [on(K::Up), char('k')] A::Up => "member before";
+        [on(K::Down), char('j')] A::Down => "member after";
+        [on(K::Home), char('g')] A::First => "";
+        [on(K::End), char('G')] A::Last => "";
+        [on(K::PageUp)] A::PageUp => "";
+        [on(K::PageDown)] A::PageDown => "";
+        [on(K::Enter)] A::Open => "write to the chosen member alone";
+        [char('n')] A::Name => "give it another name";
+        [char('t')] A::Topic => "give it another topic";
+        [char('a')] A::Add => "add members";
+        [char('r')] A::Role => "give the chosen member another role";
+        [char('x'), on(K::Delete)] A::Remove => "remove the chosen member";
+        [char('s')] A::Rules => "settings: who may write, add members, join";
+        [char('p')] A::Pins => "pinned messages";
+        [char('u')] A::Mute => "mute it, or no more";
+        [char('b')] A::Block => "block the other, or the chosen member; or no more";
+        [char('X')] A::Leave => "leave it";
+        [on(K::Esc), char('q'), ctrl('g')] A::Back => "close";
+        [on(K::F(1)), char('?')] A::Help => "";
+        [ctrl('q'), ctrl('c')] A::Quit => "";
+    }
+    Pins {
+        [on(K::Up), char('k')] A::Up => "pin before";
+        [on(K::Down), char('j')] A::Down => "pin after";
+        [on(K::Enter)] A::Open => "go to the message";
+        [char('x'), char('p'), on(K::Delete)] A::Pin => "take the pin off";
+        [on(K::Esc), char('q')] A::Back => "close";
+        [on(K::F(1)), char('?')] A::Help => "";
+        [ctrl('q'), ctrl('c')] A::Quit => "";
     }
     Form {
         [on(K::Enter)] A::Submit => "next field, or do it";
@@ -256,7 +306,7 @@ pub(crate) fn action(place: Place, key: &KeyEvent) -> Option<Action> {
             .map(|b| b.action)
     };
     let anywhere = || {
-        (place != Place::Form)
+        (!matches!(place, Place::Form | Place::Page | Place::Pins))
             .then(|| find(Place::Anywhere))
             .flatten()
     };

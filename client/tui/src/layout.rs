@@ -102,6 +102,11 @@ pub(crate) fn compose_cells(width: u16) -> usize {
     usize::from(width).saturating_sub(PROMPT.len())
 }
 
+/// The first row shown of what is written, if the cursor is in this one.
+pub(crate) fn compose_top(row: usize, height: u16) -> usize {
+    (row + 1).saturating_sub(usize::from(height).max(1))
+}
+
 /// Rows of one conversation in the list.
 pub(crate) fn list_row_height(model: &Model) -> u16 {
     if model.size.1 < 10 { 1 } else { 2 }

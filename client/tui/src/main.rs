@@ -40,17 +40,20 @@ use clap::{Parser, Subcommand};
     after_help = "The client:
   parlour-chat                                 open it; the first time it asks for a server and a name
   parlour-chat --data ~/.parlour-work          another account on this machine, beside the first
-  In it: F1 or ? shows every key, Ctrl+N begins a chat, Ctrl+Q quits. NO_COLOR=1 leaves colour out.
+  parlour-chat --ca authority.pem              trust a certificate authority of your own, and remember it
+  In it: F1 shows every key, Ctrl+N begins a chat, a group or a channel or joins one, Ctrl+G is the
+  open conversation's page, Ctrl+Q quits. NO_COLOR=1 leaves colour out.
 
 For scripts:
   parlour-chat signup ada --server http://127.0.0.1:7400
   parlour-chat send bob 'Good morning.'
   echo 'Good morning.' | parlour-chat send bob -
   parlour-chat history bob --limit 20
+  parlour-chat list
   parlour-chat tail --json
 
-The password is asked for, or is the first line of standard input. A conversation is a user's
-name, or an id. Only one program at a time uses a folder: scripts beside an open client log in on
+The password is asked for, or is the first line of standard input. Whom to send to, or whose
+history: a user's name, the name of a group or channel that you are in, or an id. Only one program at a time uses a folder: scripts beside an open client log in on
 a folder of their own."
 )]
 struct Cli {
@@ -60,6 +63,10 @@ struct Cli {
     /// The server that is suggested when nobody is logged in.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7400")]
     server: String,
+    /// Trust the certificates in this PEM file too, beside the system's. Can be given several
+    /// times; a device that is logged in remembers it.
+    #[arg(long, global = true, value_name = "FILE", env = "PARLOUR_CHAT_CA")]
+    ca: Vec<PathBuf>,
     /// Leave the mouse to the terminal.
     #[arg(long)]
     no_mouse: bool,
@@ -77,25 +84,34 @@ enum Command {
     Logout,
     /// Sends a text, and waits until it has its place.
     Send {
-        /// A user's name, or a conversation's id.
+        /// A user's name, a conversation's name, or its id.
         to: String,
         /// The text; `-` is standard input.
         text: String,
+        /// What became of it, as a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints your conversations, with their ids and what is unread.
+    List {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
     },
     /// Prints events as they come, and those missed before.
     Tail {
-        /// One JSON object a line.
+        /// One JSON object a line, as the server gives it.
         #[arg(long)]
         json: bool,
     },
     /// Prints the newest events of a conversation.
     History {
-        /// A user's name, or a conversation's id.
+        /// A user's name, a conversation's name, or its id.
         of: String,
         /// At most so many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
-        /// One JSON object a line.
+        /// One JSON object a line, as the server gives it.
         #[arg(long)]
         json: bool,
     },
@@ -128,17 +144,24 @@ fn start(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let ca = absolute(cli.ca)?;
     match cli.command {
-        Some(command) => runtime.block_on(script::run(folder, command)),
+        Some(command) => runtime.block_on(script::run(folder, ca, command)),
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 bail!(
                     "the client for people needs a terminal; `parlour-chat --help` names the commands for scripts"
                 );
             }
-            runtime.block_on(run::run(folder, &cli.server, !cli.no_mouse))
+            runtime.block_on(run::run(folder, ca, &cli.server, !cli.no_mouse))
         }
     }
+}
+
+/// They are remembered, and must mean the same from any folder.
+fn absolute(files: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    let whole = |file: PathBuf| std::path::absolute(&file).map_err(Into::into);
+    files.into_iter().map(whole).collect()
 }
 
 fn home() -> anyhow::Result<PathBuf> {

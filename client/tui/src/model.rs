@@ -5,24 +5,28 @@
 //! counts, ticks and order are read, never made.
 
 mod act;
+pub(crate) mod begin;
 pub(crate) mod chat;
 mod compose;
 mod forms;
 mod messages;
 mod mouse;
 mod open;
+pub(crate) mod page;
 mod search;
 mod settle;
+mod unread;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::tz::TimeZone;
 use parlour_sdk::protocol::frame::client::Token;
-use parlour_sdk::protocol::frame::server::UserPresence;
+use parlour_sdk::protocol::frame::server::{Event, UserPresence};
 use parlour_sdk::protocol::http::Profile;
 use parlour_sdk::protocol::record::Named;
-use parlour_sdk::protocol::{ConversationId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
 use parlour_sdk::{Command as Core, Link, Request, Summary};
 
 use crate::form::Form;
@@ -34,6 +38,9 @@ use chat::{Chat, Window};
 
 /// How long a word at the bottom of the screen stays.
 const NOTICE_MS: u64 = 8_000;
+
+/// An answer that takes longer than this is told to be late.
+const SLOW_MS: u64 = 4_000;
 
 /// After how long a question that failed is asked again.
 const RETRY_MS: u64 = 5_000;
@@ -59,18 +66,20 @@ pub(crate) enum Pane {
 pub(crate) enum Over {
     /// The keys; the first line shown.
     Help(usize),
-    /// A new chat.
+    /// A new chat, group or channel, or one to join.
     New(Form),
-    /// New members.
-    Add(Form),
+    /// The page of the open conversation.
+    Page(page::Page),
+    /// Something on that page to be given another value.
+    Set(Form, page::Wish, page::Page),
+    /// Its pinned messages.
+    Pins(page::Pins),
     /// A reaction to this event.
     React(Form, Seq),
     /// All about one message; the first line shown.
     Info(chat::ItemId, usize),
-    /// Who is here; the first line shown.
-    Members(usize),
-    /// Something that is not taken back easily.
-    Ask(String, Box<Command>),
+    /// Something that is not taken back easily; and the page that it was asked from.
+    Ask(String, Box<Command>, Option<page::Page>),
 }
 
 /// What happened.
@@ -94,6 +103,8 @@ pub(crate) enum Msg {
     /// The local store cannot write, or can again.
     Store(Option<String>),
     List(Vec<Summary>),
+    /// One's own affairs, as far as they are held.
+    Affairs(Affairs),
     Window(Box<Window>),
     Typing(ConversationId, Vec<UserId>),
     Presence(Vec<UserPresence>),
@@ -101,7 +112,9 @@ pub(crate) enum Msg {
     Profiles(Option<Vec<Profile>>),
     /// Who is a member; none if it could not be asked.
     Members(ConversationId, Option<Vec<Named>>),
-    /// Whom names mean, or which is nobody's.
+    /// What was asked for under this number has its outcome; a refusal in words.
+    Acted(u64, ConversationId, MessageId, Result<(), String>),
+    /// Whom names mean, or which are nobody's.
     Found(Purpose, Result<Vec<Profile>, String>),
     /// Names that begin so.
     Ideas(String, Vec<String>),
@@ -109,6 +122,8 @@ pub(crate) enum Msg {
     Made(ConversationId),
     /// A request was not taken. The text goes back to where it was written.
     Refused(String, Option<(ConversationId, String)>),
+    /// What is pinned, among what is held.
+    Pins(ConversationId, Vec<Arc<Event>>),
     /// Where a text is, newest first.
     Matches(ConversationId, String, Vec<Seq>),
 }
@@ -116,8 +131,10 @@ pub(crate) enum Msg {
 /// What names were looked up for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A new chat, with this name if it is a group.
-    Chat(String),
+    /// A new chat; a group, if they are several.
+    Chat,
+    /// A new group of this name.
+    Group(String),
     /// New members.
     Add(ConversationId),
 }
@@ -147,8 +164,10 @@ pub(crate) enum Command {
     Core(Core),
     /// A request, and the text that it was made of.
     Request(Box<Request>, Option<(ConversationId, String)>),
-    /// A request that makes a conversation, which is then opened.
-    Make(Box<Request>),
+    /// A request whose outcome is told, under this number.
+    Act(u64, Box<Request>),
+    /// A request that makes a conversation, with these settings; it is then opened.
+    Make(Box<Request>, Vec<(&'static str, &'static str)>),
     Profiles(Vec<UserId>),
     Members(ConversationId),
     Find(Vec<String>, Purpose),
@@ -156,6 +175,9 @@ pub(crate) enum Command {
     /// Find a text in what is held of a conversation.
     Search(ConversationId, String),
 }
+
+/// One's own affairs, by kind and key: where each was set last, and whether it is on.
+pub(crate) type Affairs = BTreeMap<(String, String), (Seq, bool)>;
 
 /// Everything that the screen shows.
 #[derive(Debug)]
@@ -179,10 +201,16 @@ pub(crate) struct Model {
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) notice: Option<(String, u64)>,
     pub(crate) wrapped: Wrapped,
+    pub(crate) affairs: Affairs,
+    /// Since when the connection is caught up.
+    live_ms: Option<u64>,
     looked: bool,
     reopen: Option<ConversationId>,
     /// When what could not be asked is asked again.
     retry_ms: Option<u64>,
+    /// How many were asked for with [`Command::Act`], and which a form waits for.
+    acts: u64,
+    awaited: Option<u64>,
     asked_focus: (Option<ConversationId>, bool),
     asked_watch: Vec<UserId>,
     commands: Vec<Command>,
@@ -209,9 +237,13 @@ impl Model {
             drafts: BTreeMap::new(),
             notice: None,
             wrapped: Wrapped::default(),
+            affairs: Affairs::new(),
+            live_ms: None,
             looked: true,
             reopen: None,
             retry_ms: None,
+            acts: 0,
+            awaited: None,
             asked_focus: (None, false),
             asked_watch: Vec::new(),
             commands: Vec::new(),
@@ -223,6 +255,10 @@ impl Model {
         self.people = People::restored(kept.names);
         self.drafts = kept.drafts;
         self.reopen = kept.open;
+        let affairs = kept.affairs.into_iter();
+        self.affairs = affairs
+            .map(|(k, key, seq, on)| ((k, key), (seq, on)))
+            .collect();
     }
 
     /// What is worth keeping for the next time.
@@ -239,6 +275,12 @@ impl Model {
             names: self.people.kept().clone(),
             drafts,
             open: self.chat.as_ref().map(|c| c.conversation),
+            affairs: self
+                .affairs
+                .iter()
+                .filter(|(_, (seq, _))| *seq != Seq::MAX)
+                .map(|((kind, key), (seq, on))| (kind.clone(), key.clone(), *seq, *on))
+                .collect(),
         }
     }
 
@@ -261,6 +303,7 @@ impl Model {
             Msg::Link(link) => self.link_changed(link),
             Msg::Store(problem) => self.store_problem = problem,
             Msg::List(list) => self.listed(list),
+            Msg::Affairs(affairs) => self.affairs_came(affairs),
             Msg::Window(window) => self.window_came(*window),
             Msg::Typing(conversation, users) => {
                 if let Some(chat) = self
@@ -285,10 +328,14 @@ impl Model {
                     chat.members = Some(members);
                 }
             }
+            Msg::Acted(number, conversation, id, done) => {
+                self.acted(number, conversation, id, done);
+            }
             Msg::Found(purpose, found) => self.found(purpose, found),
             Msg::Ideas(prefix, names) => self.ideas(&prefix, names),
             Msg::Made(conversation) => self.open(conversation, None),
             Msg::Refused(why, text) => self.refused(why, text),
+            Msg::Pins(conversation, events) => self.pins_came(conversation, events),
             Msg::Matches(conversation, text, places) => self.matched(conversation, &text, places),
         }
         self.settle();
@@ -311,6 +358,7 @@ impl Model {
 
     fn came_in(&mut self, me: Me) {
         self.entrance = forms::entrance(&me.server, &me.name);
+        self.people.is_called(me.user, &me.name);
         self.me = Some(me);
         self.link = Link::Connecting;
         self.pane = Pane::List;
@@ -341,11 +389,31 @@ impl Model {
         self.over = None;
         self.people = People::default();
         self.drafts.clear();
+        self.affairs.clear();
+    }
+
+    /// What is held is newer than what was kept; what is on its way is newer still.
+    fn affairs_came(&mut self, told: Affairs) {
+        self.affairs.retain(|_, (seq, _)| *seq != Seq::MAX);
+        for (key, now) in told {
+            let known = self.affairs.entry(key).or_insert(now);
+            if known.0 <= now.0 {
+                *known = now;
+            }
+        }
     }
 
     fn link_changed(&mut self, link: Link) {
-        if link == Link::Live && self.link != Link::Live {
+        if link != Link::Live {
+            self.live_ms = None;
+        } else if self.link != Link::Live {
+            self.live_ms = Some(self.now_ms);
             self.ask_again();
+            if let Some(me) = &self.me {
+                // On a new device more of one's own affairs may be further up.
+                let own = ConversationId::own(me.user);
+                self.commands.push(Command::Core(Core::Older(own)));
+            }
         }
         if matches!(link, Link::Waiting { .. } | Link::Stopped(_)) {
             self.people.absent();
@@ -358,6 +426,13 @@ impl Model {
         self.commands.push(Command::ReadWindow);
     }
 
+    /// For how long the server has not answered what was sent, if that is longer than usual.
+    pub(crate) fn unanswered_ms(&self) -> Option<u64> {
+        let since = self.list.iter().filter_map(|s| s.waiting_since_ms).min()?;
+        let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
+        (ms >= SLOW_MS).then_some(ms)
+    }
+
     /// What was asked and not answered may be asked again.
     fn ask_again(&mut self) {
         self.people.ask_again();
@@ -367,7 +442,13 @@ impl Model {
         }
     }
 
-    fn listed(&mut self, list: Vec<Summary>) {
+    fn listed(&mut self, mut list: Vec<Summary>) {
+        // The conversation with oneself is there for one's own affairs before anything is noted.
+        let open = self.chat.as_ref().map(|c| c.conversation);
+        list.retain(|s| {
+            let noted = s.head.n > 0 || s.waiting > 0 || s.peer.is_none_or(|p| !self.is_me(p));
+            noted || open == Some(s.conversation) || self.drafts.contains_key(&s.conversation)
+        });
         self.list = list;
         let there = |c: &ConversationId| self.list.iter().any(|s| s.conversation == *c);
         if !self.cursor.as_ref().is_some_and(there) {

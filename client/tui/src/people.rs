@@ -60,6 +60,14 @@ impl People {
         }
     }
 
+    /// This user is called so, as far as is known.
+    pub(crate) fn is_called(&mut self, user: UserId, name: &str) {
+        self.known.entry(user).or_insert_with(|| Person {
+            name: name.to_owned(),
+            display: name.to_owned(),
+        });
+    }
+
     /// Those of these who are not known and were not asked for: they count as asked for now.
     pub(crate) fn unasked(&mut self, users: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
         let mut wanted = Vec::new();
@@ -86,16 +94,15 @@ impl People {
         } else {
             &person.display
         };
-        text::cut(&shown::line(name), NAME_MAX)
+        text::cut(&shown::name(name), NAME_MAX)
     }
 
     /// Both names where they differ: nobody can be taken for another.
     pub(crate) fn full_name(&self, user: UserId) -> String {
         let shown = self.name(user);
-        match self.known.get(&user) {
-            Some(p) if p.name != shown => {
-                format!("{shown} (@{})", text::cut(&shown::line(&p.name), NAME_MAX))
-            }
+        let handle = self.handle(user).map(shown::name);
+        match handle.map(|h| text::cut(&h, NAME_MAX)) {
+            Some(handle) if handle != shown => format!("{shown} (@{handle})"),
             _ => shown,
         }
     }

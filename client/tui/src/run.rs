@@ -13,14 +13,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
-use parlour_sdk::protocol::Seq;
 use parlour_sdk::protocol::error::Code;
-use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates};
+use parlour_sdk::protocol::{ConversationId, Seq, kind};
+use parlour_sdk::{Client, Data, Endpoint, Error, Link, Request, Session, Update, Updates, draft};
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
 use crate::model::chat::{WINDOW, Window};
-use crate::model::{Command, Model, Msg};
+use crate::model::page::Wants;
+use crate::model::{Affairs, Command, Model, Msg};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -53,6 +54,8 @@ enum Wake {
 
 struct Run {
     folder: PathBuf,
+    /// Authorities that are trusted beside the system's.
+    ca: Vec<PathBuf>,
     model: Model,
     /// Until somebody is logged in.
     data: Option<Data>,
@@ -66,9 +69,15 @@ struct Run {
 }
 
 /// Runs until it is quit.
-pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    folder: PathBuf,
+    ca: Vec<PathBuf>,
+    server: &str,
+    mouse: bool,
+) -> anyhow::Result<()> {
     // Whatever is wrong with the folder is said while the terminal is still as it was.
-    let data = Data::open(&folder)?;
+    let mut data = Data::open(&folder)?;
+    crate::script::trust(&mut data, &ca)?;
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
@@ -77,6 +86,7 @@ pub(crate) async fn run(folder: PathBuf, server: &str, mouse: bool) -> anyhow::R
     let (replies, mut replied) = mpsc::channel(BESIDE);
     let mut run = Run {
         folder,
+        ca,
         model,
         data: Some(data),
         client: None,
@@ -227,7 +237,9 @@ impl Run {
             Command::Quit => self.quit = true,
             Command::ReadList => self.list_stale = true,
             Command::ReadWindow => self.window_stale = true,
-            Command::Enter(entry) => beside::enter(*entry, self.replies.clone()),
+            Command::Enter(entry) => {
+                beside::enter(*entry, self.ca.clone(), self.replies.clone());
+            }
             other => return self.with_client(other).await,
         }
         None
@@ -245,8 +257,8 @@ impl Run {
                 Ok(_) => Ok(()),
                 Err(error) => return Some(Msg::Refused(error.to_string(), text)),
             },
-            Command::Make(request) => match client.request(*request).await {
-                Ok(accepted) => return Some(Msg::Made(accepted.conversation)),
+            Command::Make(request, settings) => match make(&client, *request, settings).await {
+                Ok(conversation) => return Some(Msg::Made(conversation)),
                 Err(error) => return Some(Msg::Refused(error.to_string(), None)),
             },
             other => {
@@ -267,35 +279,35 @@ impl Run {
         // turn, so that keys are never held up.
         for _ in 0..4 {
             let list = std::mem::take(&mut self.list_stale);
-            let wanted = self.model.chat.as_ref().map(|c| (c.conversation, c.at));
+            let wanted = self.model.chat.as_ref().map(|c| Wanted {
+                conversation: c.conversation,
+                at: c.at,
+                seek: c.seek,
+                beside: self.model.wants(),
+            });
             let wanted = wanted.filter(|_| std::mem::take(&mut self.window_stale));
             self.window_stale = false;
             let Some(client) = self.client.clone().filter(|_| list || wanted.is_some()) else {
                 return;
             };
+            let own = ConversationId::own(client.user());
             let views = client.with(move |core| {
-                let window = wanted.map(|(conversation, at)| Window {
-                    timeline: core.timeline(conversation, at, WINDOW),
-                    at,
-                    oldest: core
-                        .held(conversation)
-                        .first()
-                        .map_or(Seq::ZERO, |s| s.from),
-                    head: core
-                        .summary(conversation)
-                        .map(|s| s.head)
-                        .unwrap_or_default(),
-                    receipts: core.receipts(conversation),
-                });
-                (list.then(|| core.conversations()), window)
+                let window = wanted.map(|wanted| wanted.window(core));
+                let list = list.then(|| (core.conversations(), affairs(core, own)));
+                (list, window)
             });
             let Ok((list, window)) = views.await else {
                 return;
             };
-            if let Some(list) = list {
+            if let Some((list, affairs)) = list {
+                self.take(Msg::Affairs(affairs)).await;
                 self.take(Msg::List(list)).await;
             }
-            if let Some(window) = window {
+            if let Some(mut window) = window {
+                if let Some(pins) = window.pins.take() {
+                    self.take(Msg::Pins(window.timeline.conversation, pins))
+                        .await;
+                }
                 self.take(Msg::Window(Box::new(window))).await;
             }
         }
@@ -314,6 +326,64 @@ impl Run {
             }
         }
     }
+}
+
+/// What is wanted of the open conversation.
+#[derive(Clone, Copy)]
+struct Wanted {
+    conversation: ConversationId,
+    at: Option<Seq>,
+    seek: Option<u64>,
+    beside: Wants,
+}
+
+impl Wanted {
+    fn window(self, core: &parlour_sdk::core::Client) -> Window {
+        let conversation = self.conversation;
+        let held = core.held(conversation);
+        let rules = || {
+            let set = core.set(conversation, &[kind::SETTING]);
+            // One on its way has its place when it comes.
+            let set = set.into_iter().filter(|(_, (seq, _))| *seq != Seq::MAX);
+            set.map(|((_, key), value)| (key, value)).collect()
+        };
+        Window {
+            timeline: core.timeline(conversation, self.at, WINDOW),
+            at: self.at,
+            oldest: held.first().map_or(Seq::ZERO, |s| s.from),
+            head: core
+                .summary(conversation)
+                .map(|s| s.head)
+                .unwrap_or_default(),
+            receipts: core.receipts(conversation),
+            shown: core.shown(conversation),
+            reach: self.seek.map(|n| core.reach(conversation, n)),
+            rules: (self.beside == Wants::Rules).then(rules),
+            pins: (self.beside == Wants::Pins).then(|| core.pinned(conversation)),
+        }
+    }
+}
+
+/// What is blocked and muted, as far as it is held.
+fn affairs(core: &parlour_sdk::core::Client, own: ConversationId) -> Affairs {
+    let set = core.set(own, &[kind::BLOCK, kind::MUTE]).into_iter();
+    // As the server reads it.
+    set.map(|(key, (seq, value))| (key, (seq, !matches!(value.as_str(), "" | "off"))))
+        .collect()
+}
+
+/// Makes a conversation, and then sets what is to be other than usual.
+async fn make(
+    client: &Client,
+    request: Request,
+    settings: Vec<(&'static str, &'static str)>,
+) -> Result<ConversationId, Error> {
+    let conversation = client.request(request).await?.conversation;
+    for (key, value) in settings {
+        let frame = draft::setting(conversation, key, value);
+        client.request(Request::Send(Box::new(frame))).await?;
+    }
+    Ok(conversation)
 }
 
 fn write(kept: &Kept, folder: &Path) -> std::io::Result<()> {

@@ -1,84 +1,247 @@
 //! The commands for scripts: one thing each, and then the end.
 //!
 //! Promises: a password never stands in the arguments; what others wrote is never interpreted by
-//! the terminal; a message counts as sent only once the server has its place.
+//! the terminal; a message counts as sent only once the server has its place. For people the lines
+//! have names and times, for programs `--json` has ids.
 
-use std::io::{BufRead as _, IsTerminal as _};
+mod told;
+
+use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::frame::client::Token;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::SignUp;
-use parlour_sdk::protocol::{ConversationId, Seq};
-use parlour_sdk::{Client, Config, Data, Ended, Endpoint, Fetch, Http, Request, Update, draft};
+use parlour_sdk::protocol::{ConversationId, Seq, UserId};
+use parlour_sdk::{
+    Client, Config, Data, Ended, Endpoint, Error, Fetch, Http, Request, Summary, Update, draft,
+};
 
-use crate::{Account, Command, shown};
+use crate::{Account, Command};
+use told::Told;
 
-pub(crate) async fn run(folder: PathBuf, command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(folder: PathBuf, ca: Vec<PathBuf>, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Signup(account) => enter(folder, account, true).await,
-        Command::Login(account) => enter(folder, account, false).await,
+        Command::Signup(account) => enter(folder, ca, account, true).await,
+        Command::Login(account) => enter(folder, ca, account, false).await,
         Command::Logout => {
-            let client = connect(folder).await?;
+            let client = connect(&folder, &ca).await?;
             client.log_out().await?;
+            // The token is of no use any more, and neither is what was held with it.
+            Data::open(&folder)?.forget()?;
+            crate::kept::Kept::forget(&folder);
             println!("logged out");
             Ok(())
         }
-        Command::Send { to, text } => {
-            let text = if text == "-" {
-                std::io::read_to_string(std::io::stdin())?
-            } else {
-                text
-            };
-            let client = connect(folder).await?;
-            let draft = match to.parse() {
-                Ok(conversation) => draft::text(conversation, text),
-                // It may be the first word between them.
-                Err(_) => draft::text_to(client.http().find_user(&to).await?.user, text),
-            };
-            let send = Request::Send(Box::new(draft));
-            match client.deliver(send).await? {
-                (accepted, Ended::Sent { seq, .. }) => {
-                    println!("{} {seq}", accepted.conversation);
-                }
-                (_, Ended::Refused { code, message }) => bail!("not sent: {message} ({code})"),
-                (_, Ended::GivenUp) => bail!("not sent: it was given up"),
-            }
-            client.close().await;
-            Ok(())
-        }
-        Command::Tail { json } => {
-            let data = Data::open(&folder)?;
-            let client = Client::connect(Config::stored(data)?.fetch(Fetch::Everything)).await?;
-            let mut updates = client.updates();
-            while let Some(update) = updates.next().await {
-                if let Update::Core(Core::Event { event, .. }) = update {
-                    print(&event, json)?;
-                }
-            }
-            Ok(())
-        }
-        Command::History { of, limit, json } => {
-            let client = connect(folder).await?;
-            let conversation = find(&client, &of).await?;
-            let page = client
-                .history(conversation, None, None::<Seq>, limit)
-                .await?;
-            for event in &page.events {
-                print(event, json)?;
-            }
-            client.close().await;
-            Ok(())
-        }
+        Command::Send { to, text, json } => send(folder, &ca, &to, text, json).await,
+        Command::List { json } => list(folder, &ca, json).await,
+        Command::Tail { json } => tail(folder, &ca, json).await,
+        Command::History { of, limit, json } => history(folder, &ca, &of, limit, json).await,
     }
 }
 
-async fn enter(folder: PathBuf, account: Account, new: bool) -> anyhow::Result<()> {
-    let endpoint = Endpoint::new(&account.server)?;
+async fn send(
+    folder: PathBuf,
+    ca: &[PathBuf],
+    to: &str,
+    text: String,
+    json: bool,
+) -> anyhow::Result<()> {
+    let text = if text == "-" {
+        let mut text = std::io::read_to_string(std::io::stdin())?;
+        // `echo` ends what it says with a line's end that nobody means.
+        let kept = text.trim_end_matches(['\n', '\r']).len();
+        text.truncate(kept);
+        text
+    } else {
+        text
+    };
+    if text.trim().is_empty() {
+        bail!("there is nothing to send: the text is empty");
+    }
+    let client = connect(&folder, ca).await?;
+    let (draft, whom) = match find(&client, to).await? {
+        // It may be the first word between them.
+        Whom::User(user) => (draft::text_to(user, text), to.to_owned()),
+        Whom::Conversation(conversation, name) => (draft::text(conversation, text), name),
+    };
+    let send = Request::Send(Box::new(draft));
+    let (accepted, ended) = client.deliver(send).await?;
+    if matches!(ended, Ended::Refused { .. }) {
+        // Whoever runs this is told; nobody need find it waiting for an answer later.
+        let dismiss = parlour_sdk::Command::Dismiss(accepted.id);
+        client.command(dismiss).await?;
+    }
+    client.close().await;
+    match ended {
+        Ended::Sent { seq, n, time_ms } if json => out(&serde_json::json!({
+            "conversation": accepted.conversation, "id": accepted.id,
+            "seq": seq, "n": n, "time_ms": time_ms,
+        })
+        .to_string())
+        .map(|_| ()),
+        Ended::Sent { .. } => {
+            out(&format!("sent to {}", crate::shown::name(&whom)))?;
+            Ok(())
+        }
+        Ended::Refused { code, message } => bail!("not sent: {message} ({code})"),
+        Ended::GivenUp => bail!("not sent: it was given up"),
+    }
+}
+
+async fn list(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()> {
+    let client = connect(&folder, ca).await?;
+    let mut told = Told::new(&folder, &client);
+    let all = client.conversations().await?;
+    told.learn(&client, all.iter().filter_map(|s| s.peer)).await;
+    for s in &all {
+        let name = told.title(s);
+        let line = if json {
+            serde_json::json!({
+                "conversation": s.conversation, "shape": s.shape, "name": s.name, "peer": s.peer,
+                "called": name, "members": s.members, "unread": s.unread, "mentions": s.mentions,
+            })
+            .to_string()
+        } else {
+            let unread = match s.unread {
+                0 => String::new(),
+                n => format!("  {n} unread"),
+            };
+            format!("{}  {name}{unread}", s.conversation)
+        };
+        if !out(&line)? {
+            break;
+        }
+    }
+    client.close().await;
+    told.keep(&folder);
+    Ok(())
+}
+
+async fn tail(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()> {
     let mut data = Data::open(&folder)?;
-    let password = password()?;
+    trust(&mut data, ca)?;
+    let client = Client::connect(Config::stored(data)?.fetch(Fetch::Everything)).await?;
+    let mut updates = client.updates();
+    let mut told = Told::new(&folder, &client);
+    let mut ended = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        let update = tokio::select! {
+            update = updates.next() => update,
+            _ = &mut ended => break,
+        };
+        let event = match update {
+            Some(Update::Core(Core::Event { event, .. })) => event,
+            Some(Update::Core(Core::Link(parlour_sdk::Link::Stopped(Some((code, why)))))) => {
+                client.close().await;
+                bail!("{why} ({code})");
+            }
+            Some(_) => continue,
+            None => break,
+        };
+        let line = if json {
+            serde_json::to_string(&event)?
+        } else {
+            let summary = client.summary(event.conversation).await?;
+            told.learn(&client, people_of(&event, summary.as_ref()))
+                .await;
+            told.line(&event, summary.as_ref())
+        };
+        if !out(&line)? {
+            break;
+        }
+    }
+    client.close().await;
+    told.keep(&folder);
+    Ok(())
+}
+
+async fn history(
+    folder: PathBuf,
+    ca: &[PathBuf],
+    of: &str,
+    limit: u32,
+    json: bool,
+) -> anyhow::Result<()> {
+    let client = connect(&folder, ca).await?;
+    let conversation = match find(&client, of).await? {
+        Whom::User(user) => ConversationId::direct(client.user(), user),
+        Whom::Conversation(conversation, _) => conversation,
+    };
+    let mut told = Told::new(&folder, &client);
+    let mut events: Vec<Event> = Vec::new();
+    let mut before: Option<Seq> = None;
+    // The server gives so many at once, and may cut a page sooner.
+    loop {
+        let wanted = limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+        let page = match client
+            .history(conversation, before, None, wanted.max(1))
+            .await
+        {
+            Err(Error::Server { code, .. }) if before.is_none() && code.0 == 3003 => {
+                bail!("there is nothing between you and {of} yet, or it is not yours to see")
+            }
+            page => page?,
+        };
+        before = Some(page.from);
+        let (more, none) = (page.more, page.events.is_empty());
+        events.splice(0..0, page.events);
+        if wanted == 0 || !more || none || events.len() >= limit as usize {
+            break;
+        }
+    }
+    let surplus = events.len().saturating_sub(limit as usize);
+    events.drain(..surplus);
+    if !json {
+        let people = events.iter().flat_map(|e| people_of(e, None));
+        told.learn(&client, people).await;
+    }
+    for event in &events {
+        let line = match (json, told.is_seen(event)) {
+            (true, _) => serde_json::to_string(event)?,
+            (false, true) => told.line(event, None),
+            // Folded into what it changed.
+            (false, false) => continue,
+        };
+        if !out(&line)? {
+            break;
+        }
+    }
+    client.close().await;
+    told.keep(&folder);
+    Ok(())
+}
+
+/// Everyone who is to be named in an event's line.
+fn people_of(event: &Event, summary: Option<&Summary>) -> Vec<UserId> {
+    let mut users = vec![event.sender];
+    users.extend(event.named.iter().map(|n| n.user));
+    users.extend(event.deleted.as_ref().map(|d| d.by));
+    users.extend(summary.and_then(|s| s.peer));
+    users
+}
+
+/// Prints a line. Says whether anybody still reads.
+fn out(line: &str) -> anyhow::Result<bool> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+async fn enter(
+    folder: PathBuf,
+    ca: Vec<PathBuf>,
+    account: Account,
+    new: bool,
+) -> anyhow::Result<()> {
+    let endpoint = Endpoint::with_roots(&account.server, &ca)?;
+    let mut data = Data::open(&folder)?;
+    let password = password(&account.name)?;
     let http = Http::new(&endpoint);
     let session = if new {
         let request = SignUp {
@@ -102,37 +265,91 @@ async fn enter(folder: PathBuf, account: Account, new: bool) -> anyhow::Result<(
     Ok(())
 }
 
-fn password() -> anyhow::Result<String> {
+fn password(name: &str) -> anyhow::Result<String> {
     if std::io::stdin().is_terminal() {
-        return Ok(rpassword::prompt_password("Password: ")?);
+        return Ok(rpassword::prompt_password(format!("Password of {name}: "))?);
     }
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-async fn connect(folder: PathBuf) -> anyhow::Result<Client> {
-    let client = Client::connect(Config::stored(Data::open(&folder)?)?).await?;
-    client.live().await?;
+/// Trusts these from now on, if any are named.
+pub(crate) fn trust(data: &mut Data, ca: &[PathBuf]) -> Result<(), Error> {
+    if ca.is_empty() {
+        return Ok(());
+    }
+    data.trust(ca)
+}
+
+async fn connect(folder: &std::path::Path, ca: &[PathBuf]) -> anyhow::Result<Client> {
+    let mut data = Data::open(folder)?;
+    trust(&mut data, ca)?;
+    let client = Client::connect(Config::stored(data)?).await?;
+    let mut updates = client.updates();
+    // It goes on trying; whoever waits is told what for.
+    let why = async {
+        loop {
+            match updates.next().await {
+                Some(Update::Core(Core::Link(parlour_sdk::Link::Waiting { why, .. }))) => {
+                    break why;
+                }
+                Some(_) => {}
+                None => std::future::pending().await,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        done = client.live() => done?,
+        why = why => {
+            let why = crate::shown::line(&why);
+            eprintln!("{why}; trying again until it works (Ctrl+C ends)");
+            client.live().await?;
+        }
+    }
     Ok(client)
 }
 
-/// The conversation of an id, or the direct one with a user.
-async fn find(client: &Client, name: &str) -> anyhow::Result<ConversationId> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
-    }
-    let user = client.http().find_user(name).await?;
-    Ok(ConversationId::direct(client.user(), user.user))
+/// Whom a name means.
+enum Whom {
+    User(UserId),
+    Conversation(ConversationId, String),
 }
 
-fn print(event: &Event, json: bool) -> anyhow::Result<()> {
-    if json {
-        println!("{}", serde_json::to_string(event)?);
-        return Ok(());
+/// A conversation of this id, the user of this name, or the conversation of this name that one is
+/// in.
+async fn find(client: &Client, name: &str) -> anyhow::Result<Whom> {
+    if let Ok(id) = name.parse::<ConversationId>() {
+        let called = client.summary(id).await?.and_then(|s| s.name);
+        return Ok(Whom::Conversation(
+            id,
+            called.unwrap_or_else(|| id.to_string()),
+        ));
     }
-    let text = event.body.as_ref().and_then(|body| body.as_text());
-    let said = text.map_or_else(|| format!("[{}]", event.kind), str::to_owned);
-    println!("{} {} {}", event.seq, event.sender, shown::line(&said));
-    Ok(())
+    let bare = name.strip_prefix('#');
+    if bare.is_none() {
+        match client.http().find_user(name.trim_start_matches('@')).await {
+            Ok(profile) => return Ok(Whom::User(profile.user)),
+            Err(Error::NoUser(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let wanted = bare.unwrap_or(name).to_lowercase();
+    let named = |s: &Summary| s.name.as_ref().is_some_and(|n| n.to_lowercase() == wanted);
+    let all = client.conversations().await?;
+    let mut found = all.iter().filter(|s| named(s));
+    let first = found.next().with_context(|| {
+        format!(
+            "there is no user named `{name}`, and none of your conversations is called so; \
+             `parlour-chat list` names them"
+        )
+    })?;
+    if found.next().is_some() {
+        bail!(
+            "several of your conversations are called `{name}`: give the id, from `parlour-chat list`"
+        );
+    }
+    let name = first.name.clone().unwrap_or_default();
+    Ok(Whom::Conversation(first.conversation, name))
 }

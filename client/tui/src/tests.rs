@@ -5,5 +5,8 @@
 
 mod acts;
 mod anything;
+mod begin;
+mod page;
 mod screens;
+mod unread;
 mod world;

@@ -189,7 +189,13 @@ impl Page<'_> {
     }
 
     fn head(&self, user: UserId, time_ms: u64) -> Line<'static> {
-        let name = text::cut(&self.model.called(user), self.width.saturating_sub(9));
+        // Who calls themself as another is called is not taken for them.
+        let name = if self.model.is_me(user) {
+            self.model.called(user)
+        } else {
+            self.model.people.full_name(user)
+        };
+        let name = text::cut(&name, self.width.saturating_sub(9));
         Line::from(vec![
             Span::raw(" "),
             Span::styled(name, self.theme.name(user)),

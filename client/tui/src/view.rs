@@ -3,9 +3,10 @@
 //! Promises: nothing panics however small the screen; what is told by colour is told without it.
 
 mod chat;
-mod form;
+pub(crate) mod form;
 mod list;
 mod over;
+pub(crate) mod page;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -17,7 +18,7 @@ use parlour_sdk::Link;
 
 use crate::keys::Place;
 use crate::layout;
-use crate::model::Model;
+use crate::model::{Model, Over};
 use crate::theme::Theme;
 use crate::{shown, text};
 
@@ -102,7 +103,18 @@ fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
                 false,
             )
         }
-        (Link::Live, None) => (String::new(), true),
+        (Link::Live, None) => match model.unanswered_ms() {
+            Some(ms) => {
+                let s = ms / 1_000;
+                (
+                    format!(
+                        "The server does not answer ({s} s). What you send is kept and goes out."
+                    ),
+                    false,
+                )
+            }
+            None => (String::new(), true),
+        },
         (Link::Waiting { until_ms, why }, None) => {
             let left_s = until_ms.saturating_sub(model.now_ms).div_ceil(1_000);
             let why = shown::line(why);
@@ -140,10 +152,24 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
         let line = text::cut(&format!(" {notice}"), width);
         return put(vec![Line::from(line)], theme.accent(), area, frame);
     }
+    let own;
     let hints: &[(&str, &str)] = match model.place() {
+        Place::Page => {
+            own = match &model.over {
+                Some(Over::Page(page)) => page::hints(model, page),
+                _ => Vec::new(),
+            };
+            &own
+        }
+        Place::Pins => &[
+            ("Enter", "go to it"),
+            ("x", "take the pin off"),
+            ("Esc", "close"),
+        ],
         Place::List => &[
             ("Enter", "open"),
-            ("n", "new chat"),
+            ("n", "new"),
+            ("m", "its page"),
             ("/", "search"),
             ("?", "help"),
             ("q", "quit"),
@@ -153,6 +179,7 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("e", "edit"),
             ("d", "delete"),
             ("+", "react"),
+            ("p", "pin"),
             ("i", "details"),
             ("Esc", "write"),
             ("?", "help"),
@@ -162,7 +189,8 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("Enter", "send"),
             ("Tab", "messages"),
             ("Esc", "list"),
-            ("Ctrl+N", "new chat"),
+            ("Ctrl+G", "its page"),
+            ("Ctrl+N", "new"),
             ("F1", "help"),
         ],
         Place::Form => &[("Enter", "go on"), ("Esc", "close")],

@@ -42,6 +42,11 @@ pub(crate) fn short(ms: u64, now_ms: u64, zone: &TimeZone) -> String {
     }
 }
 
+/// `2026-11-24 14:02`.
+pub(crate) fn stamp(ms: u64, zone: &TimeZone) -> String {
+    zoned(ms, zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 /// To the second, with the day.
 pub(crate) fn whole(ms: u64, zone: &TimeZone) -> String {
     zoned(ms, zone)

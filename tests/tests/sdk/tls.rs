@@ -35,10 +35,25 @@ async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
     let refused = Http::new(&stranger)
         .log_in("ada", "password of ada", "x")
         .await;
+    let Err(error @ Error::Untrusted { .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(error.to_string().contains("--ca FILE"), "{error}");
+    let plain = node.url.replace("https://", "http://");
+    let refused = Http::new(&Endpoint::new(&plain).unwrap())
+        .log_in("ada", "password of ada", "x")
+        .await;
     assert!(
         matches!(refused, Err(Error::Unreachable { .. })),
         "{refused:?}"
     );
+    let by_name = node.url.replace("127.0.0.1", "localhost");
+    let endpoint = Endpoint::with_roots(&by_name, std::slice::from_ref(&cert)).unwrap();
+    let refused = Http::new(&endpoint)
+        .log_in("ada", "password of ada", "x")
+        .await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("another name than localhost"), "{error}");
 
     let endpoint = Endpoint::with_roots(&node.url, std::slice::from_ref(&cert)).unwrap();
     let request = parlour_protocol::http::SignUp {

@@ -112,7 +112,9 @@ impl Client {
                 }
                 self.outbox.shown(id, event.seq);
             }
-            let said = via == Via::Live && event.class == Class::Content;
+            // An edit ends the writing of it as a message does.
+            let ends = event.class == Class::Content || event.kind == kind::EDIT;
+            let said = via == Via::Live && ends;
             if said && self.presence.sent(id, event.sender) {
                 self.typing_changed(id, out);
             }

@@ -148,7 +148,7 @@ impl Client {
             Asked::Delete(d) => d.id,
             Asked::React(r) => r.id,
         };
-        if matches!(asked, Asked::Send(_)) {
+        if matches!(asked, Asked::Send(_) | Asked::Edit(_)) {
             self.presence.said(conversation);
         }
         let ticket = self.next_ticket();

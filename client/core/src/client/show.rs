@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use parlour_protocol::frame::server::Event;
 use parlour_protocol::id::ConversationId;
-use parlour_protocol::kind::{Class, Shape};
+use parlour_protocol::kind::{self, Class, Shape};
 use parlour_protocol::seq::{Head, Seq};
 
 use super::Client;
 use crate::room::Room;
 use crate::saved::{Asked, Row, Stage};
 use crate::settings::Fetch;
-use crate::view::{Before, Change, Item, State, Summary, Timeline};
+use crate::view::{Before, Change, Item, Reach, State, Summary, Timeline};
 
 impl Client {
     /// The conversations, newest activity first.
     #[must_use]
     pub fn conversations(&self) -> Vec<Summary> {
+        // One's own affairs are set in a conversation too, and are no word in it.
+        let own = ConversationId::own(self.settings.user);
         let mut all: Vec<(u64, Summary)> = self
             .rooms
             .values()
@@ -27,11 +29,16 @@ impl Client {
                 let made = self
                     .outbox
                     .rows_of(room.id)
+                    .filter(|r| room.id != own || !is_setting(&r.asked))
                     .map(|r| r.made_ms)
                     .max()
                     .unwrap_or(0);
                 // A group in which nothing was said yet moved when it was made.
-                let moves = |e: &&Arc<Event>| e.class != Class::Change;
+                let moves = |e: &&Arc<Event>| match e.class {
+                    Class::Change => false,
+                    Class::Setting => room.id != own,
+                    _ => true,
+                };
                 let moved = room.events.values().rev().find(moves);
                 let moved = moved.map_or(0, |e| e.time_ms);
                 (moved.max(made), summary)
@@ -71,6 +78,12 @@ impl Client {
             mentions: room.mentions(),
             newest,
             waiting: self.outbox.waiting_in(room.id),
+            waiting_since_ms: self
+                .outbox
+                .rows_of(room.id)
+                .filter(|row| !matches!(row.stage, Stage::Failed { .. }))
+                .map(|row| row.made_ms)
+                .min(),
         }
     }
 
@@ -117,6 +130,95 @@ impl Client {
             from = Some(s.from);
         }
         Some((run_from, to, false))
+    }
+
+    /// The first place that is shown of a conversation, if any is, and what lies before it.
+    #[must_use]
+    pub fn shown(&self, conversation: ConversationId) -> (Option<Seq>, Before) {
+        let Some(room) = self.rooms.get(&conversation) else {
+            return (None, Before::Nothing);
+        };
+        match self.shown_from(room) {
+            Some((from, to, stale)) => {
+                let first = (from <= to).then_some(from);
+                (first, self.below(room, from, stale))
+            }
+            None => (None, self.below(room, room.head.seq.next(), false)),
+        }
+    }
+
+    /// Where the first message is that comes after so many: where the unread begin.
+    #[must_use]
+    pub fn reach(&self, conversation: ConversationId, n: u64) -> Reach {
+        let Some(room) = self.rooms.get(&conversation) else {
+            return Reach::Nowhere;
+        };
+        if room.head.n <= n {
+            return Reach::Nowhere;
+        }
+        let (first, below, sure) = match self.shown_from(room) {
+            Some((from, to, stale)) => {
+                let mut after = None;
+                // From the newest down: what is unread is near the end.
+                for (seq, event) in room.events.range(from..=to.max(from)).rev() {
+                    if event.n <= n {
+                        break;
+                    }
+                    if event.class == Class::Content {
+                        after = Some((*seq, event.n));
+                    }
+                }
+                let before = room.events.range(from..).next().map(|(_, e)| e.n);
+                let sure = before.is_some_and(|first| first <= n)
+                    || after.is_some_and(|(_, number)| number == n.saturating_add(1));
+                let below = self.below(room, from, stale);
+                (after.map(|(seq, _)| seq), below, sure)
+            }
+            None => (None, self.below(room, room.head.seq.next(), false), false),
+        };
+        match (first, below) {
+            (Some(seq), _) if sure => Reach::Here(seq),
+            (first, Before::Nothing) => first.map_or(Reach::Nowhere, Reach::Here),
+            (_, Before::More | Before::Coming | Before::Held) if !room.denied => Reach::Further,
+            (first, _) => Reach::Lost(first),
+        }
+    }
+
+    /// The pinned events among those that are held, oldest first.
+    #[must_use]
+    pub fn pinned(&self, conversation: ConversationId) -> Vec<Arc<Event>> {
+        let events = self.rooms.get(&conversation).map(|room| &room.events);
+        let all = events.into_iter().flat_map(BTreeMap::values);
+        all.filter(|e| e.pinned.is_some()).cloned().collect()
+    }
+
+    /// What is set in a conversation by these kinds, as far as its events are held: by kind and
+    /// key, with the place and the value. Those on their way count as set, at [`Seq::MAX`].
+    #[must_use]
+    pub fn set(
+        &self,
+        conversation: ConversationId,
+        kinds: &[&str],
+    ) -> BTreeMap<(String, String), (Seq, String)> {
+        let mut all = BTreeMap::new();
+        let events = self.rooms.get(&conversation).map(|room| &room.events);
+        for event in events.into_iter().flat_map(BTreeMap::values) {
+            if event.class == Class::Setting && kinds.contains(&event.kind.as_str()) {
+                let key = event.key.clone().unwrap_or_default();
+                let value = event.value.clone().unwrap_or_default();
+                all.insert((event.kind.clone(), key), (event.seq, value));
+            }
+        }
+        for row in self.outbox.rows_of(conversation) {
+            if let (Asked::Send(send), Stage::Waiting) = (&row.asked, &row.stage)
+                && let Some(kind) = send.kind.as_deref().filter(|k| kinds.contains(k))
+            {
+                let key = send.key.clone().unwrap_or_default();
+                let value = send.value.clone().unwrap_or_default();
+                all.insert((kind.to_owned(), key), (Seq::MAX, value));
+            }
+        }
+        all
     }
 
     fn placed_items(
@@ -278,6 +380,15 @@ fn withheld(w: &crate::saved::Span, from: Seq, end: Seq) -> Item {
         to: w.to.min(end),
         why: w.why,
     }
+}
+
+fn is_setting(asked: &Asked) -> bool {
+    let kind = match asked {
+        Asked::Send(send) => send.kind.as_deref(),
+        _ => None,
+    };
+    kind.and_then(kind::find)
+        .is_some_and(|k| k.class == Class::Setting)
 }
 
 const fn target_of(asked: &Asked) -> Option<Seq> {

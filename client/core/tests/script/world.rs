@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use parlour_client_core::saved::{Op, Restored, Ticket};
+use parlour_client_core::view::Reach;
 use parlour_client_core::{Client, Command, Input, Output, Request, Settings, draft};
 use parlour_protocol::body::Body;
 use parlour_protocol::error::Code;
@@ -200,6 +201,34 @@ impl World {
                     .map(|s| format!("{}..{} as of {}", s.from, s.to, s.as_of))
                     .collect();
             }
+            "reach" => {
+                let n = args.plain[1].parse().unwrap();
+                return vec![match self.client.reach(conversation(&args.plain[0]), n) {
+                    Reach::Here(seq) => format!("here {seq}"),
+                    Reach::Further => "further".to_owned(),
+                    Reach::Lost(first) => format!("lost; the first is {first:?}"),
+                    Reach::Nowhere => "nowhere".to_owned(),
+                }];
+            }
+            "pinned" => {
+                let pinned = self.client.pinned(conversation(&args.plain[0]));
+                return pinned.iter().map(|e| e.seq.to_string()).collect();
+            }
+            "set" => {
+                let own = ConversationId::own(user("ada"));
+                let all = self.client.set(own, &[kind::BLOCK, kind::MUTE]);
+                return all
+                    .into_iter()
+                    .map(|((kind, key), (seq, value))| {
+                        let seq = if seq == Seq::MAX {
+                            "on its way".to_owned()
+                        } else {
+                            seq.to_string()
+                        };
+                        format!("{kind} {key} {value}: {seq}")
+                    })
+                    .collect();
+            }
             "unknown?" => return vec![self.client.unknown().to_string()],
             "quiet?" => return vec![self.client.quiet().to_string()],
             verb => {
@@ -269,6 +298,17 @@ impl World {
                 key: text,
                 on: args.get("on") != Some("false"),
             },
+            "pin" => Request::Send(Box::new(draft::pin(
+                conversation(&first),
+                target,
+                args.get("on") != Some("false"),
+            ))),
+            "own" => Request::Send(Box::new(draft::own(
+                user("ada"),
+                &first,
+                text,
+                args.get("on") != Some("false"),
+            ))),
             "create" => Request::Create {
                 shape: Shape::Group,
                 history: Default::default(),

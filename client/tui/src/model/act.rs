@@ -4,17 +4,19 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use parlour_sdk::{Request, draft};
 
 use super::chat::{Mode, id_of};
-use super::{Command, Model, Over, Pane, forms};
+use super::{Command, Model, Over, Pane, begin, page};
 use crate::edit::Stroke;
 use crate::keys::{self, Action, Place};
 use crate::layout;
-use crate::scroll::Scroll;
 
 impl Model {
     /// Where the keys go.
     pub(crate) fn place(&self) -> Place {
-        if self.me.is_none() || self.over.is_some() {
-            return Place::Form;
+        match &self.over {
+            Some(Over::Page(_)) => return Place::Page,
+            Some(Over::Pins(_)) => return Place::Pins,
+            None if self.me.is_some() => {}
+            _ => return Place::Form,
         }
         match self.pane {
             _ if self.chat.as_ref().is_some_and(|c| c.find.is_some()) => Place::Search,
@@ -71,7 +73,7 @@ impl Model {
             return self.entrance_action(action);
         }
         match action {
-            Action::New => self.over = Some(Over::New(forms::new_chat())),
+            Action::New => self.over = Some(Over::New(begin::form())),
             Action::Find => self.find(),
             Action::NextPane => self.turn(1),
             Action::PreviousPane => self.turn(2),
@@ -82,10 +84,10 @@ impl Model {
             Action::Hurry => self.commands.push(Command::Hurry),
             Action::Back => self.back(),
             Action::Add => self.add(),
-            Action::Members => self.members(),
+            Action::Page => self.open_page(),
             Action::LogOut => {
                 let question = "Log out? What is kept on this device is deleted.".to_owned();
-                self.over = Some(Over::Ask(question, Box::new(Command::LogOut)));
+                self.over = Some(Over::Ask(question, Box::new(Command::LogOut), None));
             }
             Action::Leave => self.leave(),
             other => match self.place() {
@@ -93,7 +95,7 @@ impl Model {
                 Place::Messages => self.in_messages(other),
                 Place::Compose => self.in_compose(other),
                 Place::Search => self.in_search(other),
-                Place::Anywhere | Place::Form => {}
+                Place::Anywhere | Place::Form | Place::Page | Place::Pins => {}
             },
         }
     }
@@ -192,17 +194,6 @@ impl Model {
         }
     }
 
-    /// To the newest message, wherever one was.
-    pub(super) fn go_to_end(&mut self) {
-        let Some(chat) = &mut self.chat else { return };
-        chat.scroll = Scroll::End;
-        chat.jump = None;
-        if chat.at.take().is_some() {
-            chat.sliding = true;
-            self.commands.push(Command::ReadWindow);
-        }
-    }
-
     /// The conversation that an action on a conversation is about: it is opened for it.
     pub(super) fn about(&mut self) -> bool {
         if self.pane == Pane::List
@@ -220,15 +211,10 @@ impl Model {
             return;
         }
         if self.is_group() {
-            self.over = Some(Over::Add(forms::new_members()));
+            let page = page::Page::default();
+            self.over = Some(Over::Set(page::new_members(), page::Wish::Add, page));
         } else {
             self.say("a direct chat stays between two: make a group with Ctrl+N");
-        }
-    }
-
-    fn members(&mut self) {
-        if self.about() {
-            self.over = Some(Over::Members(0));
         }
     }
 
@@ -243,8 +229,8 @@ impl Model {
         }
         let question = format!("Leave {}?", self.title(conversation));
         let request = Request::Send(Box::new(draft::leave(conversation)));
-        let command = Command::Request(Box::new(request), None);
-        self.over = Some(Over::Ask(question, Box::new(command)));
+        let command = Command::Act(0, Box::new(request));
+        self.over = Some(Over::Ask(question, Box::new(command), None));
     }
 
     pub(super) fn in_compose(&mut self, action: Action) {
@@ -269,6 +255,7 @@ impl Model {
                     }
                 }
             }
+            Action::Stroke(Stroke::End) if self.is_at_texts_end() => self.go_to_end(),
             Action::Stroke(stroke) => {
                 if let Some(chat) = &mut self.chat {
                     chat.composer.edit.stroke(stroke);
@@ -279,5 +266,10 @@ impl Model {
             }
             _ => {}
         }
+    }
+
+    fn is_at_texts_end(&self) -> bool {
+        let chat = self.chat.as_ref();
+        chat.is_some_and(|c| c.composer.edit.before() == c.composer.edit.text())
     }
 }

@@ -2,11 +2,14 @@
 //!
 //! Only a window of the conversation is here, however long it is; it slides as one scrolls.
 
-use parlour_sdk::core::view::Before;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use parlour_sdk::core::view::{Before, Reach};
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::seq::{Head, Mark};
-use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId, kind};
 use parlour_sdk::{Item, Summary, Timeline};
 
 use crate::edit::Edit;
@@ -16,6 +19,9 @@ use crate::scroll::Scroll;
 pub(crate) const WINDOW: usize = 400;
 /// Items that stay beyond the screen when the window slides.
 pub(crate) const MARGIN: usize = 120;
+
+/// A conversation's settings: where each was set last, and to what.
+pub(crate) type Rules = BTreeMap<String, (Seq, String)>;
 
 /// Names an item over windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,13 @@ pub(crate) struct Window {
     pub(crate) oldest: Seq,
     /// How far the others are.
     pub(crate) receipts: Vec<(UserId, Mark)>,
+    /// The first place that can be shown, in this window or one before it, and what is before it.
+    pub(crate) shown: (Option<Seq>, Before),
+    /// Where the first message is that comes after those that were asked for.
+    pub(crate) reach: Option<Reach>,
+    /// Its settings, and its pinned messages, if they are wanted.
+    pub(crate) rules: Option<Rules>,
+    pub(crate) pins: Option<Vec<Arc<Event>>>,
 }
 
 /// What the text written becomes.
@@ -129,8 +142,26 @@ pub(crate) struct Chat {
     /// The window read is not yet the one wanted.
     pub(crate) sliding: bool,
     pub(crate) older_asked: bool,
-    oldest: Seq,
-    pub(crate) read_upto: Seq,
+    pub(super) oldest: Seq,
+    /// The read mark that was asked for.
+    pub(super) read_upto: Seq,
+    /// So many messages were seen, by the server's word or on this screen.
+    pub(super) seen_n: u64,
+    /// The first message after so many is looked for, and where it is as far as is known.
+    pub(crate) seek: Option<u64>,
+    pub(super) reach: Option<Reach>,
+    /// This place is to come to the top of the screen.
+    pub(super) anchor: Option<Seq>,
+    /// What lies before that place cannot be had.
+    pub(super) passed: bool,
+    /// One goes to the newest; what is passed over counts as read.
+    pub(super) skip: bool,
+    /// One scrolled to the end when it was here: nothing above it need come into sight again.
+    pub(super) scrolled_to: Option<Seq>,
+    /// Between what is on the screen and what is new something is missing yet.
+    pub(crate) gap: bool,
+    /// Its settings by key, as far as they are known.
+    pub(crate) rules: Rules,
     /// Go here once it is in the window.
     pub(crate) jump: Option<Seq>,
 }
@@ -162,6 +193,15 @@ impl Chat {
             older_asked: false,
             oldest: Seq::ZERO,
             read_upto: Seq::ZERO,
+            seen_n: 0,
+            seek: None,
+            reach: None,
+            anchor: None,
+            passed: false,
+            skip: false,
+            scrolled_to: None,
+            gap: false,
+            rules: Rules::new(),
             jump: None,
         }
     }
@@ -172,6 +212,7 @@ impl Chat {
             self.divider = Some(summary.head.n.saturating_sub(summary.unread));
         }
         self.unread = summary.unread;
+        self.saw(summary.head.n.saturating_sub(summary.unread));
     }
 
     /// Everything was seen: what comes unseen after this is divided off anew.
@@ -181,10 +222,6 @@ impl Chat {
 
     /// Takes a window. What is on the screen stays where it is.
     pub(crate) fn take(&mut self, window: Window) {
-        if window.at != self.at {
-            // Of a place that is not wanted any more; the right one is on its way.
-            return;
-        }
         self.newest = window.at.is_none() && window.timeline.complete;
         self.before = window.timeline.before;
         self.items = window.timeline.items;
@@ -192,6 +229,8 @@ impl Chat {
         self.receipts = window.receipts;
         self.read = true;
         self.sliding = false;
+        self.gap = false;
+        self.heard(window.reach, window.rules);
         // An answer may be here before it was seen to be on its way: what tells is what is held.
         if self.before != Before::More || (self.oldest, self.head) != (window.oldest, window.head) {
             self.older_asked = false;
@@ -199,6 +238,46 @@ impl Chat {
         self.oldest = window.oldest;
         self.head = window.head;
         self.follow();
+    }
+
+    /// Takes of a window what is on its way, and leaves on the screen what is there.
+    pub(super) fn keep(&mut self, window: Window) {
+        let is_pending = |item: &Item| matches!(item, Item::Pending { .. });
+        self.items.retain(|item| !is_pending(item));
+        let pending = window.timeline.items.into_iter().filter(is_pending);
+        self.items.extend(pending);
+        self.counts = window.timeline.counts;
+        self.receipts = window.receipts;
+        self.newest = false;
+        self.gap = true;
+        self.sliding = false;
+        if self.before != Before::More || (self.oldest, self.head) != (window.oldest, window.head) {
+            self.older_asked = false;
+        }
+        self.oldest = window.oldest;
+        self.head = window.head;
+        self.heard(window.reach, window.rules);
+        self.follow();
+    }
+
+    fn heard(&mut self, reach: Option<Reach>, rules: Option<Rules>) {
+        self.reach = reach;
+        let settings = self.items.iter().filter_map(event_of);
+        let seen = settings.filter(|e| e.kind == kind::SETTING).map(|e| {
+            let value = e.value.clone().unwrap_or_default();
+            (e.key.clone().unwrap_or_default(), (e.seq, value))
+        });
+        for (key, now) in rules.into_iter().flatten().chain(seen) {
+            let known = self.rules.entry(key).or_default();
+            if known.0 <= now.0 {
+                *known = now;
+            }
+        }
+    }
+
+    /// So many messages were seen.
+    pub(super) fn saw(&mut self, n: u64) {
+        self.seen_n = self.seen_n.max(n);
     }
 
     /// What waited has its place now: its names change with it.

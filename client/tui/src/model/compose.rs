@@ -19,11 +19,18 @@ impl Model {
         if self.is_out() {
             return self.say("you are not a member here any more");
         }
+        if self.only_reads() && !matches!(self.mode(), Some(Mode::Edit(..))) {
+            return self.say("only admins and owners write here");
+        }
         let Some(chat) = &mut self.chat else { return };
         if !chat.composer.edit.insert(text, true) {
             self.say("a message holds 64 KiB; the rest was left out");
         }
         self.typing();
+    }
+
+    fn mode(&self) -> Option<&Mode> {
+        self.chat.as_ref().map(|c| &c.composer.mode)
     }
 
     /// Whether one was a member of the open conversation, and is none any more.

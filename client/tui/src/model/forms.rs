@@ -1,17 +1,13 @@
 //! Forms, and what comes of them.
 
+use parlour_sdk::Request;
+use parlour_sdk::protocol::Seq;
 use parlour_sdk::protocol::frame::client::Token;
-use parlour_sdk::protocol::http::Profile;
-use parlour_sdk::protocol::kind::{HistoryRule, Role, Shape};
-use parlour_sdk::protocol::record::Named;
-use parlour_sdk::protocol::{ConversationId, Seq};
-use parlour_sdk::{Request, draft};
 
-use super::{Command, Entry, Model, Over, Purpose};
+use super::{Command, Entry, Model, Over};
 use crate::edit::Edit;
 use crate::form::{Done, Field, Form};
 use crate::keys::Action;
-use crate::shown;
 
 pub(crate) const LOG_IN: usize = 0;
 const SIGN_UP: usize = 1;
@@ -47,27 +43,6 @@ fn entrance_fields(chosen: usize, server: &str, name: &str) -> Vec<Field> {
         fields.push(Field::masked("Invitation", "as you were given it"));
     }
     fields
-}
-
-/// A new chat.
-pub(crate) fn new_chat() -> Form {
-    Form {
-        title: "New chat",
-        fields: vec![
-            Field::new("With", "", "a name; several make a group"),
-            Field::new("Group name", "", "empty for a chat between two"),
-        ],
-        ..Form::default()
-    }
-}
-
-/// New members.
-pub(crate) fn new_members() -> Form {
-    Form {
-        title: "Add members",
-        fields: vec![Field::new("Who", "", "names, with spaces between")],
-        ..Form::default()
-    }
 }
 
 /// A reaction.
@@ -142,10 +117,12 @@ impl Model {
     pub(super) fn over_written(&mut self, text: &str) {
         let Some(over) = &mut self.over else { return };
         match over {
-            Over::New(form) | Over::Add(form) => {
+            Over::New(form) | Over::Set(form, ..) => {
                 form.write(text);
                 self.want_ideas();
             }
+            // Letters are keys there.
+            Over::Page(_) | Over::Pins(_) => {}
             Over::React(form, seq) => {
                 let digit = text.parse::<usize>().ok();
                 let key = digit.and_then(|d| REACTIONS.get(d.checked_sub(1)?));
@@ -161,10 +138,10 @@ impl Model {
             }
             Over::Ask(..) => match text {
                 "y" | "Y" => self.over_action(Action::Submit),
-                "n" | "N" => self.over = None,
+                "n" | "N" => self.over_action(Action::Back),
                 _ => {}
             },
-            Over::Help(_) | Over::Info(..) | Over::Members(_) => {
+            Over::Help(_) | Over::Info(..) => {
                 if matches!(text, "q" | "?" | " ") {
                     self.over = None;
                 }
@@ -175,7 +152,7 @@ impl Model {
     pub(super) fn over_action(&mut self, action: Action) {
         let Some(over) = &mut self.over else { return };
         match over {
-            Over::Help(top) | Over::Info(_, top) | Over::Members(top) => match action {
+            Over::Help(top) | Over::Info(_, top) => match action {
                 Action::Previous => *top = top.saturating_sub(1),
                 Action::Next => *top = top.saturating_add(1),
                 Action::PageUp => *top = top.saturating_sub(10),
@@ -183,15 +160,22 @@ impl Model {
                 Action::Back | Action::Submit | Action::Help => self.over = None,
                 _ => {}
             },
-            Over::Ask(_, command) => match action {
-                Action::Submit => {
-                    let command = (**command).clone();
-                    self.over = None;
-                    self.commands.push(command);
+            Over::Ask(_, command, page) => {
+                let (command, back) = ((**command).clone(), page.clone().map(Over::Page));
+                match action {
+                    Action::Submit => {
+                        self.over = back;
+                        self.commands.push(command);
+                        self.commands.push(Command::ReadWindow);
+                    }
+                    Action::Back => self.over = back,
+                    _ => {}
                 }
-                Action::Back => self.over = None,
-                _ => {}
-            },
+            }
+            Over::Page(_) => self.in_page(action),
+            Over::Pins(_) => self.in_pins(action),
+            Over::New(_) => self.in_new(action),
+            Over::Set(..) => self.in_set(action),
             Over::React(form, seq) => {
                 let seq = *seq;
                 if action == Action::Submit {
@@ -203,126 +187,26 @@ impl Model {
                     self.over = None;
                 }
             }
-            Over::New(form) | Over::Add(form) => match form.action(action) {
-                Done::Closed => self.over = None,
-                Done::Submitted => self.hand_in(),
-                Done::Written => self.want_ideas(),
-                Done::Nothing | Done::Chosen => {}
-            },
         }
     }
 
     /// Asks which names begin as the one being written.
-    fn want_ideas(&mut self) {
-        let (Some(Over::New(form)) | Some(Over::Add(form))) = &mut self.over else {
+    pub(super) fn want_ideas(&mut self) {
+        let Some(form) = names_form(&mut self.over) else {
             return;
         };
         form.ideas.clear();
-        let begun = form
-            .field()
-            .filter(|f| f.label != "Group name")
-            .and_then(|f| f.edit.before().split([' ', ',']).next_back());
-        if let Some(begun) = begun.filter(|b| !b.is_empty()) {
-            self.commands.push(Command::Ideas(begun.to_owned()));
+        if let Some(begun) = begun(form).filter(|b| !b.is_empty()) {
+            let begun = begun.to_owned();
+            self.commands.push(Command::Ideas(begun));
         }
     }
 
     pub(super) fn ideas(&mut self, prefix: &str, names: Vec<String>) {
-        let (Some(Over::New(form)) | Some(Over::Add(form))) = &mut self.over else {
-            return;
-        };
-        let begun = form
-            .field()
-            .and_then(|f| f.edit.before().split([' ', ',']).next_back());
-        if begun == Some(prefix) {
+        if let Some(form) = names_form(&mut self.over)
+            && begun(form) == Some(prefix)
+        {
             form.ideas = names;
-        }
-    }
-
-    fn hand_in(&mut self) {
-        let open = self.chat.as_ref().map(|c| c.conversation);
-        let (form, names, purpose) = match &mut self.over {
-            Some(Over::New(form)) => {
-                let names = form.text("With").to_owned();
-                let name = form.text("Group name").trim().to_owned();
-                (form, names, Purpose::Chat(name))
-            }
-            Some(Over::Add(form)) => {
-                let Some(open) = open else { return };
-                let names = form.text("Who").to_owned();
-                (form, names, Purpose::Add(open))
-            }
-            _ => return,
-        };
-        let mut names: Vec<String> = names
-            .split([' ', ','])
-            .map(|n| n.trim_start_matches('@').to_owned())
-            .filter(|n| !n.is_empty())
-            .collect();
-        names.dedup();
-        if names.is_empty() {
-            form.error = Some("Whom? Write at least one name.".to_owned());
-            form.at = 0;
-            return;
-        }
-        form.busy = true;
-        form.error = None;
-        self.commands.push(Command::Find(names, purpose));
-    }
-
-    /// Names were looked up.
-    pub(super) fn found(&mut self, purpose: Purpose, found: Result<Vec<Profile>, String>) {
-        let (Some(Over::New(form)) | Some(Over::Add(form))) = &mut self.over else {
-            return;
-        };
-        form.busy = false;
-        let profiles = match found {
-            Ok(profiles) => profiles,
-            Err(why) => {
-                form.error = Some(shown::line(&why));
-                form.at = 0;
-                return;
-            }
-        };
-        self.people.learn(&profiles);
-        self.over = None;
-        let named = |profiles: &[Profile]| -> Vec<Named> {
-            let member = |p: &Profile| Named {
-                user: p.user,
-                role: Role::Member,
-            };
-            profiles.iter().map(member).collect()
-        };
-        match (purpose, profiles.as_slice()) {
-            (Purpose::Chat(name), [one]) if name.is_empty() => {
-                if let Some(me) = &self.me {
-                    let conversation = ConversationId::direct(me.user, one.user);
-                    self.open(conversation, Some(one.user));
-                }
-            }
-            (Purpose::Chat(name), several) => {
-                let others = several.iter().filter(|p| !self.is_me(p.user));
-                let others: Vec<Profile> = others.cloned().collect();
-                let name = if name.is_empty() {
-                    let names: Vec<&str> = others.iter().map(|p| p.name.as_str()).collect();
-                    crate::text::cut(&names.join(", "), 60)
-                } else {
-                    name
-                };
-                let request = Request::Create {
-                    shape: Shape::Group,
-                    history: HistoryRule::All,
-                    name: Some(name),
-                    topic: None,
-                    members: named(&others),
-                    conversation: None,
-                };
-                self.commands.push(Command::Make(Box::new(request)));
-            }
-            (Purpose::Add(conversation), several) => {
-                let frame = draft::add(conversation, named(several));
-                self.request(Request::Send(Box::new(frame)));
-            }
         }
     }
 
@@ -345,4 +229,20 @@ impl Model {
         };
         self.request(request);
     }
+}
+
+/// The form in which names are written, if one is there.
+fn names_form(over: &mut Option<Over>) -> Option<&mut Form> {
+    match over {
+        Some(Over::New(form)) if form.chosen == super::begin::CHAT => Some(form),
+        Some(Over::Set(form, super::page::Wish::Add, _)) => Some(form),
+        _ => None,
+    }
+}
+
+/// The name being written.
+fn begun(form: &Form) -> Option<&str> {
+    form.field()
+        .filter(|f| matches!(f.label, "With" | "Who"))
+        .and_then(|f| f.edit.before().split([' ', ',']).next_back())
 }

@@ -41,6 +41,11 @@ impl Model {
                     self.over = Some(Over::React(forms::reaction(), seq));
                 }
             }
+            Action::Pin => {
+                if let Some(seq) = self.chosen_message() {
+                    self.pin(seq);
+                }
+            }
             Action::Info => {
                 if let Some(id) = self.chat.as_ref().and_then(|c| c.selected) {
                     self.over = Some(Over::Info(id, 0));
@@ -119,7 +124,7 @@ impl Model {
         };
         let question = "Delete this message for everyone?".to_owned();
         let command = Command::Request(Box::new(request), None);
-        self.over = Some(Over::Ask(question, Box::new(command)));
+        self.over = Some(Over::Ask(question, Box::new(command), None));
     }
 
     fn again(&mut self) {

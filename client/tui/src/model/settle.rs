@@ -1,12 +1,12 @@
 //! What follows from how things stand, after every event: what to ask for, what to watch, what
-//! counts as read, where the window slides. Each is asked once, not again with every event.
+//! is asked of whom, where the window slides. Each is asked once, not again with every event.
 
 use parlour_sdk::Command as Core;
 use parlour_sdk::core::view::Before;
 use parlour_sdk::protocol::{Seq, UserId};
 
-use super::chat::{Chat, ItemId, MARGIN, WINDOW, Window, event_of};
-use super::{Command, Model, Pane};
+use super::chat::{Chat, ItemId, MARGIN, WINDOW, event_of};
+use super::{Command, Model};
 use crate::scroll::{self, Place, Scroll};
 use crate::{layout, timeline};
 
@@ -21,46 +21,13 @@ impl Model {
             return;
         }
         self.settle_chat();
+        self.settle_unread();
         self.settle_jump();
         self.settle_window();
         self.settle_focus();
         self.settle_watch();
         self.settle_names();
         self.settle_read();
-    }
-
-    pub(super) fn window_came(&mut self, window: Window) {
-        let Some(chat) = &mut self.chat else { return };
-        if window.timeline.conversation != chat.conversation {
-            return;
-        }
-        let first = !chat.read;
-        chat.take(window);
-        if first {
-            self.go_to_unread();
-        }
-    }
-
-    /// Begins where the unread begins, if that is more than a screen.
-    fn go_to_unread(&mut self) {
-        let Some(chat) = &self.chat else { return };
-        let Some(divider) = chat.divider else { return };
-        let first = chat
-            .items
-            .iter()
-            .position(|i| event_of(i).is_some_and(|e| timeline::begins_unread(e, divider)));
-        let (Some(first), Some((area, rows))) = (first, self.messages_area()) else {
-            return;
-        };
-        let mut lines = |i: usize| timeline::lines(self, chat, i, area).len();
-        let count = chat.items.len();
-        let Some(end) = scroll::end(count, &mut lines) else {
-            return;
-        };
-        let lowest = scroll::down((first, 0), rows.saturating_sub(1), count, &mut lines);
-        if lowest < end {
-            self.scroll_to(lowest);
-        }
     }
 
     /// Width and height of the messages, if they are on the screen.
@@ -113,6 +80,8 @@ impl Model {
         let Some((width, rows)) = self.messages_area() else {
             return;
         };
+        let Some(chat) = &mut self.chat else { return };
+        chat.skip = false;
         let Some(chat) = &self.chat else { return };
         let Some(from) = self.lowest(chat, width, rows) else {
             return;
@@ -127,6 +96,9 @@ impl Model {
             scroll::down(from, steps, count, &mut lines)
         };
         self.scroll_to(place);
+        if let Some(chat) = &mut self.chat {
+            chat.scrolled_to = (chat.scroll == Scroll::End).then_some(chat.head.seq);
+        }
     }
 
     /// Scrolls no further than it takes to show this item.
@@ -153,10 +125,12 @@ impl Model {
     fn settle_chat(&mut self) {
         let reading = self.reading();
         let summary = self.open_summary().cloned();
-        let direct = !self.is_group();
+        // Who is out is not told who is in.
+        let direct = !self.is_group() || self.is_out();
         let Some(chat) = &mut self.chat else { return };
         if let Some(summary) = summary {
             chat.peer = chat.peer.or(summary.peer);
+            chat.saw(summary.head.n.saturating_sub(summary.unread));
             if !reading && chat.read {
                 chat.divide(&summary);
             } else if reading {
@@ -212,7 +186,7 @@ impl Model {
             return;
         };
         let Some(chat) = &self.chat else { return };
-        if chat.sliding || !chat.read {
+        if chat.sliding || !chat.read || chat.gap || chat.seek.is_some() {
             return;
         }
         let Some(lowest) = self.lowest(chat, width, rows) else {
@@ -247,7 +221,7 @@ impl Model {
         }
     }
 
-    fn ask_older(&mut self) {
+    pub(super) fn ask_older(&mut self) {
         if let Some(chat) = &mut self.chat {
             chat.older_asked = true;
             let command = Core::Older(chat.conversation);
@@ -313,34 +287,6 @@ impl Model {
         let wanted = self.people.unasked(users);
         if !wanted.is_empty() {
             self.commands.push(Command::Profiles(wanted));
-        }
-    }
-
-    /// Whether the end of the open conversation is looked at.
-    pub(super) fn reading(&self) -> bool {
-        let Some(chat) = &self.chat else {
-            return false;
-        };
-        self.looked
-            && self.over.is_none()
-            && self.pane != Pane::List
-            && chat.read
-            && chat.newest
-            && chat.scroll == Scroll::End
-            && self.messages_area().is_some()
-    }
-
-    fn settle_read(&mut self) {
-        if !self.reading() {
-            return;
-        }
-        let Some(chat) = &mut self.chat else { return };
-        if chat.head.seq > chat.read_upto {
-            chat.read_upto = chat.head.seq;
-            self.commands.push(Command::Core(Core::Read {
-                conversation: chat.conversation,
-                upto: chat.head.seq,
-            }));
         }
     }
 }

@@ -3,11 +3,14 @@
 //! Each task ends by itself, and says what it came to once. A client that is gone meanwhile
 //! ends it without a word.
 
+use parlour_sdk::protocol::error::Code;
+use std::path::PathBuf;
+
 use parlour_sdk::protocol::http::{Profile, SignUp};
 use parlour_sdk::protocol::kind::Class;
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
-use parlour_sdk::{Client, Endpoint, Error, Http, Item, Session};
+use parlour_sdk::{Accepted, Client, Ended, Endpoint, Error, Http, Item, Request, Session};
 use tokio::sync::mpsc::Sender;
 
 use super::Reply;
@@ -20,12 +23,12 @@ const SEARCHED: usize = 2_000;
 /// Places that a search tells.
 const FOUND_MAX: usize = 1_000;
 /// Members read of one conversation.
-const MEMBERS_MAX: usize = 500;
+const MEMBERS_MAX: usize = crate::model::page::MEMBERS_LISTED_MAX as usize;
 
 /// Logs in or signs up.
-pub(super) fn enter(entry: Entry, replies: Sender<Reply>) {
+pub(super) fn enter(entry: Entry, ca: Vec<PathBuf>, replies: Sender<Reply>) {
     tokio::spawn(async move {
-        let reply = match session(entry).await {
+        let reply = match session(entry, &ca).await {
             Ok(both) => Reply::Session(Box::new(both)),
             Err(error) => Reply::Msg(Msg::NotIn(error.to_string())),
         };
@@ -34,8 +37,8 @@ pub(super) fn enter(entry: Entry, replies: Sender<Reply>) {
     });
 }
 
-async fn session(entry: Entry) -> Result<(Endpoint, Session), Error> {
-    let endpoint = Endpoint::new(&entry.server)?;
+async fn session(entry: Entry, ca: &[PathBuf]) -> Result<(Endpoint, Session), Error> {
+    let endpoint = Endpoint::with_roots(&entry.server, ca)?;
     let http = Http::new(&endpoint);
     let session = if entry.new {
         let request = SignUp {
@@ -65,8 +68,12 @@ pub(super) fn ask(command: Command, client: Client, replies: Sender<Reply>) {
                 let members = members(&client, conversation).await.ok();
                 Reply::Msg(Msg::Members(conversation, members))
             }
+            Command::Act(number, request) => match act(&client, number, *request).await {
+                Some(reply) => reply,
+                None => return,
+            },
             Command::Find(names, purpose) => {
-                let found = find(&client, &names).await.map_err(|e| e.to_string());
+                let found = find(&client, &names).await;
                 Reply::Msg(Msg::Found(purpose, found))
             }
             Command::Ideas(prefix) => {
@@ -99,15 +106,56 @@ async fn logged_out(client: &Client) -> Reply {
     }))
 }
 
-async fn find(client: &Client, names: &[String]) -> Result<Vec<Profile>, Error> {
+/// Asks for something, and waits for its outcome, however long that takes.
+async fn act(client: &Client, number: u64, request: Request) -> Option<Reply> {
+    let (accepted, done) = match client.deliver(request).await {
+        Ok((accepted, Ended::Sent { .. } | Ended::GivenUp)) => (accepted, Ok(())),
+        Ok((accepted, Ended::Refused { code, message })) => (accepted, Err(refused(code, message))),
+        // It is being closed; what was accepted is in the outbox.
+        Err(Error::Closed) => return None,
+        Err(error) => return Some(Reply::Msg(Msg::Refused(error.to_string(), None))),
+    };
+    let Accepted { conversation, id } = accepted;
+    Some(Reply::Msg(Msg::Acted(number, conversation, id, done)))
+}
+
+/// Why something was refused, in words that fit what can be asked for here.
+fn refused(code: Code, message: String) -> String {
+    match code {
+        Code::FORBIDDEN => {
+            "Your role here does not allow that. An admin or owner can do it, or give you the role."
+                .to_owned()
+        }
+        Code::NOT_FOUND => {
+            "There is no such conversation, or it is not open to you. Ask a member to add you."
+                .to_owned()
+        }
+        Code::NOT_MEMBER => "You are not a member here. Ask a member to add you.".to_owned(),
+        Code::EXISTS => "That is so already.".to_owned(),
+        Code::CONFLICT => "That has changed meanwhile: look again.".to_owned(),
+        _ => message,
+    }
+}
+
+async fn find(client: &Client, names: &[String]) -> Result<Vec<Profile>, String> {
     let mut found: Vec<Profile> = Vec::new();
+    let mut unknown = Vec::new();
     for name in names {
-        let profile = client.find_user(name).await?;
-        if !found.iter().any(|p| p.user == profile.user) {
-            found.push(profile);
+        match client.find_user(name).await {
+            Ok(profile) if found.iter().any(|p| p.user == profile.user) => {}
+            Ok(profile) => found.push(profile),
+            Err(Error::NoUser(name)) => unknown.push(format!("`{name}`")),
+            Err(error) => return Err(error.to_string()),
         }
     }
-    Ok(found)
+    match unknown.split_last() {
+        None => Ok(found),
+        Some((one, [])) => Err(format!("There is no user named {one}.")),
+        Some((last, others)) => Err(format!(
+            "There are no users named {} and {last}.",
+            others.join(", ")
+        )),
+    }
 }
 
 async fn members(client: &Client, conversation: ConversationId) -> Result<Vec<Named>, Error> {

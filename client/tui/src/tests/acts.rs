@@ -3,32 +3,13 @@
 use crossterm::event::{MouseButton, MouseEventKind};
 use parlour_sdk::core::view::{Before, State};
 use parlour_sdk::protocol::error::Code;
-use parlour_sdk::protocol::frame::client::Send;
-use parlour_sdk::protocol::http::Profile;
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::{ConversationId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{World, direct, group, user};
-use crate::model::{Command, Msg, Purpose};
-
-fn requests(world: &mut World) -> Vec<Request> {
-    let asked = world.asked().into_iter();
-    asked
-        .filter_map(|c| match c {
-            Command::Request(r, _) | Command::Make(r) => Some(*r),
-            _ => None,
-        })
-        .collect()
-}
-
-fn one_send(world: &mut World) -> Send {
-    match requests(world).pop() {
-        Some(Request::Send(send)) => *send,
-        other => panic!("{other:?}"),
-    }
-}
+use super::world::{World, direct, group, one_send, requests, user};
+use crate::model::{Command, Msg};
 
 fn open(lines: usize, h: u16) -> (World, ConversationId) {
     let mut world = World::new(100, h);
@@ -68,24 +49,6 @@ fn only_what_is_looked_at_is_read() {
 }
 
 #[test]
-fn its_end_must_be_on_the_screen() {
-    let (mut world, ben) = open(100, 24);
-    // It begins where the unread begin.
-    world.keys(&["Enter"]);
-    assert_eq!(world.read(), None);
-    assert!(world.screen().contains("line 1\n"), "{}", world.screen());
-    world.keys(&["Ctrl+End"]);
-    assert_eq!(world.read(), Some(Seq(100)));
-    world.keys(&["PgUp"]);
-    world.said(ben, "ben", "below", json!({}));
-    world.refresh();
-    assert_eq!(world.read(), None);
-    assert!(world.screen().contains("unread below"));
-    world.keys(&["PgDn", "PgDn", "PgDn"]);
-    assert_eq!(world.read(), Some(Seq(101)));
-}
-
-#[test]
 fn what_is_on_the_screen_stays_when_others_write() {
     let (mut world, ben) = open(200, 24);
     world.held.get_mut(&ben).unwrap().summary.unread = 0;
@@ -117,7 +80,7 @@ fn any_amount_of_history_is_scrolled_by_a_window() {
     }
     world.refresh();
     world.keys(&["Enter"]);
-    let older = |c: &Command| matches!(c, Command::Core(Core::Older(_)));
+    let older = |c: &Command| matches!(c, Command::Core(Core::Older(of)) if *of == ben);
     assert!(!world.asked().iter().any(older));
     let mut pages = 0;
     while !world.asked().iter().any(older) {
@@ -248,63 +211,6 @@ fn what_failed_is_tried_again_or_given_up() {
 }
 
 #[test]
-fn chats_are_begun_by_name() {
-    let mut world = World::new(100, 24);
-    world.keys(&["n", "ben", "Enter", "Enter"]);
-    let find = Command::Find(vec!["ben".to_owned()], Purpose::Chat(String::new()));
-    assert!(world.asked().contains(&find));
-    let profile = |name: &str| Profile {
-        user: user(name),
-        name: name.to_owned(),
-        display: name.to_owned(),
-        r#type: Default::default(),
-        status: None,
-    };
-    let chat = || Purpose::Chat(String::new());
-    world.tell(Msg::Found(
-        chat(),
-        Err("there is no user named `ben`".to_owned()),
-    ));
-    assert!(world.screen().contains("there is no user named `ben`"));
-    world.tell(Msg::Found(chat(), Ok(vec![profile("ben")])));
-    assert_eq!(
-        world.model.chat.as_ref().unwrap().conversation,
-        direct("ben")
-    );
-    world.keys(&["hello", "Enter"]);
-    assert_eq!(one_send(&mut world).to, Some(user("ben")));
-
-    world.keys(&["Ctrl+n", "ben, @cid", "Enter", "Friday", "Enter"]);
-    let purpose = Purpose::Chat("Friday".to_owned());
-    let names = vec!["ben".to_owned(), "cid".to_owned()];
-    assert!(
-        world
-            .asked()
-            .contains(&Command::Find(names, purpose.clone()))
-    );
-    world.tell(Msg::Found(
-        purpose,
-        Ok(vec![profile("ben"), profile("cid")]),
-    ));
-    let made = requests(&mut world);
-    let [Request::Create { name, members, .. }] = made.as_slice() else {
-        panic!("{made:?}")
-    };
-    assert_eq!((name.as_deref(), members.len()), (Some("Friday"), 2));
-    world.with_group("Friday", 3);
-    world.tell(Msg::Made(group("Friday")));
-    world.keys(&["Esc", "a", "dot", "Enter"]);
-    let find = Command::Find(vec!["dot".to_owned()], Purpose::Add(group("Friday")));
-    assert!(world.asked().contains(&find));
-    world.tell(Msg::Found(
-        Purpose::Add(group("Friday")),
-        Ok(vec![profile("dot")]),
-    ));
-    let added = one_send(&mut world);
-    assert_eq!((added.kind.as_deref(), added.named.len()), (Some("add"), 1));
-}
-
-#[test]
 fn names_after_an_at_are_mentions() {
     let mut world = World::new(100, 24);
     let friday = world.with_group("Friday", 3);
@@ -346,6 +252,67 @@ fn the_mouse_goes_where_it_points() {
     assert_eq!(world.screen(), before);
     world.mouse(click, 60, 18);
     assert!(world.screen().lines().nth(18).unwrap().contains('▌'));
+}
+
+#[test]
+fn a_click_goes_into_a_text_a_field_a_choice_and_to_a_member() {
+    let (mut world, _) = open(3, 24);
+    let click = MouseEventKind::Down(MouseButton::Left);
+    let find = |world: &World, text: &str| -> (u16, u16) {
+        let screen = world.screen();
+        let (y, line) = screen
+            .lines()
+            .enumerate()
+            .find(|(_, l)| l.contains(text))
+            .unwrap_or_else(|| panic!("no {text:?} in\n{screen}"));
+        let x = crate::text::width(line.split(text).next().unwrap());
+        (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+    };
+    world.keys(&["Enter", "hello 日本 you"]);
+    let (x, y) = find(&world, "> hello");
+    world.keys(&["Esc"]);
+    world.mouse(click, x + 2 + 6 + 4, y);
+    world.keys(&["!"]);
+    assert!(
+        world.screen().contains("> hello 日本! you"),
+        "{}",
+        world.screen()
+    );
+
+    world.keys(&["Ctrl+n", "bn"]);
+    let (x, y) = find(&world, "› bn");
+    world.mouse(click, x + 3, y);
+    world.keys(&["e"]);
+    assert!(world.screen().contains("› ben"), "{}", world.screen());
+    let (x, y) = find(&world, "Join a channel");
+    world.mouse(click, x + 2, y);
+    assert!(world.screen().contains("[Join a channel]"));
+    assert!(world.screen().contains("Its id"));
+    world.keys(&["Esc", "Ctrl+g"]);
+    let (x, y) = find(&world, "· ben");
+    world.mouse(click, x, y);
+    assert!(world.screen().contains("▌· ben"), "{}", world.screen());
+    world.mouse(click, 99, 23);
+    assert!(world.model.over.is_none(), "beside it closes it");
+    // At the way in, too.
+    let mut world = World::outside(80, 20);
+    let (x, y) = find(&world, "Sign up");
+    world.mouse(click, x, y);
+    assert!(world.screen().contains("[Sign up]"), "{}", world.screen());
+    let (x, y) = find(&world, "Name");
+    world.mouse(click, x + 12, y);
+    world.keys(&["ada"]);
+    assert!(world.screen().contains("› ada"));
+}
+
+#[test]
+fn one_s_own_affairs_are_no_conversation_until_something_is_noted() {
+    let mut world = World::new(100, 24);
+    let own = world.with_direct("ada");
+    assert!(!world.screen().contains("Notes to yourself"));
+    world.said(own, "ada", "buy eggs", json!({}));
+    world.refresh();
+    assert!(world.screen().contains("Notes to yourself"));
 }
 
 #[test]

@@ -178,6 +178,29 @@ fn without_a_server() {
 }
 
 #[test]
+fn a_server_that_does_not_answer() {
+    let (mut world, ben) = talk(100, 16);
+    world.keys(&["Enter", "hello", "Enter"]);
+    world.waits(ben, "hello", State::Sending);
+    world.held.get_mut(&ben).unwrap().summary.waiting_since_ms = Some(world.now);
+    world.refresh();
+    world.now += 3_000;
+    world.tell(Msg::Tick);
+    assert!(world.screen().contains("Parlour · ada"));
+    world.now += 9_000;
+    world.tell(Msg::Tick);
+    let screen = world.screen();
+    assert!(
+        screen.contains("The server does not answer (12 s)"),
+        "{screen}"
+    );
+    // What waited over a break is not what the new connection is slow with.
+    world.tell(Msg::Link(Link::Connecting));
+    world.tell(Msg::Link(Link::Live));
+    assert!(world.screen().contains("Parlour · ada"));
+}
+
+#[test]
 fn help_and_forms() {
     let (mut world, _) = talk(80, 24);
     world.keys(&["?"]);
@@ -224,6 +247,31 @@ fn text_of_others_is_never_obeyed() {
     world.said(ben, "ben", &long, json!({}));
     world.refresh();
     assert!(world.screen().lines().all(|l| l.chars().count() <= 80));
+}
+
+#[test]
+fn nobody_is_taken_for_another() {
+    let mut world = World::new(90, 16);
+    let friday = world.with_group("Friday", 4);
+    let called = |name: &str, display: &str| parlour_sdk::protocol::http::Profile {
+        display: display.to_owned(),
+        name: name.to_owned(),
+        ..super::world::profile(name)
+    };
+    for (name, display) in [
+        ("eve", "ben"),
+        ("be\u{200b}n", "be\u{200b}n"),
+        ("ben", "ben"),
+    ] {
+        world.tell(Msg::Profiles(Some(vec![called(name, display)])));
+        world.said(friday, name, "it is me", json!({}));
+    }
+    world.refresh();
+    world.keys(&["Enter"]);
+    let screen = world.screen();
+    for seen in [" ben (@eve)  ", " be<U+200B>n  ", " ben  12:00"] {
+        assert!(screen.contains(seen), "no {seen:?} in\n{screen}");
+    }
 }
 
 #[test]

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use jiff::tz::TimeZone;
 use parlour_sdk::core::saved::{Asked, Row, Stage};
-use parlour_sdk::core::view::{Before, State};
+use parlour_sdk::core::view::{Before, Reach, State};
+use parlour_sdk::protocol::frame::client::Send;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::Profile;
 use parlour_sdk::protocol::kind::{Role, Shape};
 use parlour_sdk::protocol::line::Standing;
+use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::seq::{Head, Mark};
 use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
-use parlour_sdk::{Command as Core, Item, Link, Summary, Timeline, draft};
+use parlour_sdk::{Command as Core, Item, Link, Request, Summary, Timeline, draft};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::CellWidth as _;
@@ -82,14 +84,7 @@ impl World {
         }));
         world.tell(Msg::Link(Link::Live));
         let names = ["ada", "ben", "cid", "dot"];
-        let profile = |name: &&str| Profile {
-            user: user(name),
-            name: (*name).to_owned(),
-            display: (*name).to_owned(),
-            r#type: Default::default(),
-            status: None,
-        };
-        world.tell(Msg::Profiles(Some(names.iter().map(profile).collect())));
+        world.tell(Msg::Profiles(Some(names.map(profile).to_vec())));
         world
     }
 
@@ -102,6 +97,14 @@ impl World {
 
     pub(super) fn with_group(&mut self, name: &str, members: u32) -> ConversationId {
         let mut summary = summary(group(name), Shape::Group);
+        summary.name = Some(name.to_owned());
+        summary.members = members;
+        self.hold(summary)
+    }
+
+    /// A channel, in which Ada is a plain member.
+    pub(super) fn with_channel(&mut self, name: &str, members: u32) -> ConversationId {
+        let mut summary = summary(group(name), Shape::Channel);
         summary.name = Some(name.to_owned());
         summary.members = members;
         self.hold(summary)
@@ -174,6 +177,13 @@ impl World {
                 .map_or(Seq::ZERO, |e| e.seq),
             head: held.summary.head,
             receipts: held.receipts.clone(),
+            shown: (
+                held.items.first().and_then(event_of).map(|e| e.seq),
+                held.before,
+            ),
+            reach: chat.seek.map(|n| reach(held, n)),
+            rules: None,
+            pins: None,
         })))
     }
 
@@ -239,6 +249,16 @@ impl World {
             },
         );
         head.seq
+    }
+
+    /// The events of a conversation.
+    pub(super) fn events(&self, c: ConversationId) -> Vec<Arc<Event>> {
+        let items = self.held.get(&c).unwrap().items.iter();
+        let event = |i: &Item| match i {
+            Item::Placed { event, .. } => Some(Arc::clone(event)),
+            _ => None,
+        };
+        items.filter_map(event).collect()
     }
 
     /// A message waits to be sent, or failed.
@@ -361,6 +381,19 @@ impl World {
     }
 }
 
+/// Where the first message after so many is, as the core says it.
+fn reach(held: &Held, n: u64) -> Reach {
+    let events = || held.items.iter().filter_map(event_of);
+    let first = events().find(|e| e.n > n).map(|e| (e.seq, e.n));
+    match (first, held.before) {
+        _ if held.summary.head.n <= n => Reach::Nowhere,
+        (Some((seq, number)), _) if number == n + 1 => Reach::Here(seq),
+        (first, Before::Nothing) => first.map_or(Reach::Nowhere, |(seq, _)| Reach::Here(seq)),
+        (first, Before::NoRoom) => Reach::Lost(first.map(|(seq, _)| seq)),
+        _ => Reach::Further,
+    }
+}
+
 fn summary(conversation: ConversationId, shape: Shape) -> Summary {
     Summary {
         conversation,
@@ -376,5 +409,43 @@ fn summary(conversation: ConversationId, shape: Shape) -> Summary {
         mentions: 0,
         newest: None,
         waiting: 0,
+        waiting_since_ms: None,
+    }
+}
+
+pub(super) fn profile(name: &str) -> Profile {
+    Profile {
+        user: user(name),
+        name: name.to_owned(),
+        display: name.to_owned(),
+        r#type: Default::default(),
+        status: None,
+    }
+}
+
+pub(super) fn named(name: &str, role: Role) -> Named {
+    Named {
+        user: user(name),
+        role,
+    }
+}
+
+/// The requests among what was asked.
+pub(super) fn requests(world: &mut World) -> Vec<Request> {
+    let asked = world.asked().into_iter();
+    asked
+        .filter_map(|c| match c {
+            Command::Request(r, _) | Command::Make(r, _) | Command::Act(_, r) => Some(*r),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The last request, which is a send.
+#[track_caller]
+pub(super) fn one_send(world: &mut World) -> Send {
+    match requests(world).pop() {
+        Some(Request::Send(send)) => *send,
+        other => panic!("{other:?}"),
     }
 }

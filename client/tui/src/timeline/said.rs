@@ -54,6 +54,14 @@ pub(crate) fn preview(model: &Model, event: &Event) -> String {
     shown::line(&begun)
 }
 
+/// All that an event says, on one line.
+pub(crate) fn preview_whole(model: &Model, event: &Event) -> String {
+    match &event.deleted {
+        Some(d) => deleted(model, event, d.by),
+        None => shown::line(&body(&event.kind, event.body.as_ref()).0),
+    }
+}
+
 /// Whether a request is something said.
 pub(crate) fn is_content(send: &Send) -> bool {
     match &send.kind {
@@ -90,9 +98,28 @@ pub(crate) fn happened(model: &Model, event: &Event) -> String {
                 Some(setting::JOIN) => "who may join".to_owned(),
                 other => shown::line(other.unwrap_or("a setting")),
             };
-            format!("{who} set {what} to {value}")
+            format!("{who} set {what}: {value}")
         }
+        kind::BLOCK | kind::MUTE => own_affair(model, event),
         other => format!("{who}: [{}]", text::cut(&shown::line(other), 40)),
+    }
+}
+
+/// What one set for oneself.
+fn own_affair(model: &Model, event: &Event) -> String {
+    let on = !matches!(event.value.as_deref(), None | Some("" | "off"));
+    let key = event.key.as_deref().unwrap_or_default();
+    let about = if event.kind == kind::BLOCK {
+        key.parse().map(|user| model.people.full_name(user)).ok()
+    } else {
+        key.parse().map(|c| model.title(c)).ok()
+    };
+    let about = about.unwrap_or_else(|| text::cut(&shown::line(key), 40));
+    match (event.kind == kind::BLOCK, on) {
+        (true, true) => format!("you blocked {about}"),
+        (true, false) => format!("you blocked {about} no more"),
+        (false, true) => format!("you muted {about}"),
+        (false, false) => format!("you muted {about} no more"),
     }
 }
 
@@ -134,6 +161,9 @@ pub(crate) fn asked(model: &Model, send: &Send) -> String {
         kind::JOIN => "joining".to_owned(),
         kind::NAME => format!("setting the name to “{value}”"),
         kind::TOPIC => format!("setting the topic to “{value}”"),
+        kind::ROLE => format!("giving {} another role", names(model, &send.named)),
+        kind::SETTING => "changing a setting".to_owned(),
+        kind::BLOCK | kind::MUTE => "setting that for you".to_owned(),
         other => format!("[{}]", shown::line(other)),
     }
 }

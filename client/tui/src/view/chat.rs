@@ -36,8 +36,11 @@ fn header(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fram
             _ => {}
         },
         None => {
-            if let Some(s) = summary.filter(|_| model.is_group()) {
-                about.push(format!("{} members", s.members));
+            if summary.is_some() && model.is_group() {
+                about.push(match model.member_count() {
+                    1 => "1 member".to_owned(),
+                    members => format!("{members} members"),
+                });
                 let here = chat.members.iter().flatten().filter(|m| {
                     let p = model.people.presence(m.user);
                     p.is_some_and(|p| p.state == State::Online)
@@ -48,6 +51,12 @@ fn header(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fram
                 }
             }
         }
+    }
+    if model.is_muted(chat.conversation) {
+        about.push("muted".to_owned());
+    }
+    if chat.peer.is_some_and(|peer| model.is_blocked(peer)) {
+        about.push("blocked by you".to_owned());
     }
     if let Some(topic) = summary.and_then(|s| s.topic.as_deref()) {
         about.push(shown::line(topic));
@@ -73,6 +82,14 @@ fn messages(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fr
             ]
         };
         let lines: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+        return super::put_in_middle(&lines, theme, area, frame);
+    }
+    if chat.seek.is_some() {
+        let unread = model.open_summary().map_or(0, |s| s.unread);
+        let lines = [
+            format!("going to the first of {unread} unread messages…"),
+            "End goes to the newest".to_owned(),
+        ];
         return super::put_in_middle(&lines, theme, area, frame);
     }
     let shown = timeline::visible(model, chat, area.width, usize::from(area.height));
@@ -126,9 +143,10 @@ fn status(model: &Model, chat: &Chat, theme: Theme, areas: ChatAreas, frame: &mu
     );
     let unread = model.open_summary().map_or(0, |s| s.unread);
     let right = match (at_end || chat.items.is_empty(), unread) {
+        _ if chat.gap => "catching up… ".to_owned(),
         (true, _) => String::new(),
         (false, 0) => "↓ more below ".to_owned(),
-        (false, n) => format!("↓ {n} unread below "),
+        (false, n) => format!("↓ {n} unread below · End "),
     };
     let rest = width.saturating_sub(text::width(&right) + 1);
     let line = Line::from(vec![
@@ -181,13 +199,20 @@ fn compose(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fra
         let line = text::cut(line, usize::from(area.width));
         return super::put(vec![Line::from(line)], theme.dim(), area, frame);
     }
+    if model.only_reads() && chat.composer.edit.is_empty() {
+        let line = text::cut(
+            "Only admins and owners write here.",
+            usize::from(area.width),
+        );
+        return super::put(vec![Line::from(line)], theme.dim(), area, frame);
+    }
     let here = model.pane == Pane::Compose;
     let (rows, (row, column)) = chat
         .composer
         .edit
         .rows(layout::compose_cells(area.width), false);
     let height = usize::from(area.height).max(1);
-    let top = (row + 1).saturating_sub(height);
+    let top = layout::compose_top(row, area.height);
     let mut lines = Vec::new();
     for (at, text) in rows.into_iter().enumerate().skip(top).take(height) {
         let prompt = if at == 0 { PROMPT } else { "  " };

@@ -1,12 +1,12 @@
 //! Draws forms, and the way in.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear};
 
 use crate::form::Form;
-use crate::model::Model;
+use crate::model::{Model, Over};
 use crate::theme::Theme;
 use crate::{shown, text};
 
@@ -14,13 +14,7 @@ use crate::{shown, text};
 pub(super) fn entrance(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let (w, h) = model.size;
     let whole = Rect::new(0, 0, w, h);
-    let mut foot = vec![
-        "Enter goes on · ←→ choose · F1 help · Ctrl+Q quits".to_owned(),
-        "Whoever runs the server sees its address when it starts.".to_owned(),
-    ];
-    if model.entrance.busy {
-        foot = vec!["Asking the server…".to_owned()];
-    }
+    let foot = entrance_foot(model);
     draw(
         &model.entrance,
         &foot,
@@ -29,6 +23,70 @@ pub(super) fn entrance(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         model.over.is_none(),
         frame,
     );
+}
+
+fn entrance_foot(model: &Model) -> Vec<String> {
+    if model.entrance.busy {
+        return vec!["Asking the server…".to_owned()];
+    }
+    vec![
+        "Enter goes on · ←→ choose · F1 help · Ctrl+Q quits".to_owned(),
+        "Whoever runs the server sees its address when it starts.".to_owned(),
+    ]
+}
+
+/// What of a form is where: to be drawn, and to be clicked.
+struct Laid {
+    lines: Vec<Line<'static>>,
+    /// Where the cursor is: row and column.
+    cursor: Option<(usize, usize)>,
+    /// Rows of fields, and where their text begins.
+    fields: Vec<(usize, usize)>,
+    /// Row, first cell and width of each choice above the fields.
+    choices: Vec<(usize, usize, usize)>,
+    width: u16,
+    /// Cells of a field's text.
+    room: usize,
+}
+
+/// What of a form was clicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// A choice above the fields.
+    Choice(usize),
+    /// A field: which, how many cells its text has, and the cell in it.
+    Field(usize, usize, usize),
+}
+
+/// What of the form that is on the screen is in this cell.
+pub(crate) fn hit(model: &Model, at: Position) -> Option<Hit> {
+    let (w, h) = model.size;
+    let whole = Rect::new(0, 0, w, h);
+    let theme = Theme { colour: false };
+    let (form, foot) = match &model.over {
+        Some(Over::New(form) | Over::Set(form, ..) | Over::React(form, _)) => {
+            (form, super::over::foot(model))
+        }
+        None if model.me.is_none() => (&model.entrance, entrance_foot(model)),
+        _ => return None,
+    };
+    let laid = lay(form, &foot, theme, whole);
+    let rows = u16::try_from(laid.lines.len()).unwrap_or(u16::MAX);
+    let (_, area, _) = area(rows, laid.width, whole);
+    if !area.contains(at) {
+        return None;
+    }
+    let (row, column) = (usize::from(at.y - area.y), usize::from(at.x - area.x));
+    let choice = laid
+        .choices
+        .iter()
+        .position(|(r, from, width)| *r == row && (*from..from + width).contains(&column));
+    let field = || {
+        let index = laid.fields.iter().position(|(r, _)| *r == row)?;
+        let begins = laid.fields.get(index)?.1;
+        Some(Hit::Field(index, laid.room, column.saturating_sub(begins)))
+    };
+    choice.map(Hit::Choice).or_else(field)
 }
 
 /// A form in a box.
@@ -40,38 +98,64 @@ pub(super) fn draw(
     active: bool,
     frame: &mut Frame<'_>,
 ) {
+    let laid = lay(form, foot, theme, whole);
+    let area = boxed(form.title, laid.lines, laid.width, theme, whole, frame);
+    if let Some((row, column)) = laid.cursor.filter(|_| active) {
+        super::chat::cursor(area, row, column, frame);
+    }
+}
+
+fn lay(form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
     let width = whole.width.min(64);
     let inner = usize::from(width.saturating_sub(4));
     let label = form.fields.iter().map(|f| f.label.len()).max().unwrap_or(0);
     let label = label.min(inner / 2);
-    let mut lines = Vec::new();
-    let mut cursor = None;
+    let room = inner.saturating_sub(label + 3).max(2);
+    let mut laid = Laid {
+        lines: Vec::new(),
+        cursor: None,
+        fields: Vec::new(),
+        choices: Vec::new(),
+        width,
+        room,
+    };
     let offset = usize::from(!form.choices.is_empty());
     if offset > 0 {
-        choices(form, inner, theme, &mut lines);
-        lines.push(Line::default());
+        choices(form, inner, theme, &mut laid);
+        laid.lines.push(Line::default());
     }
     for (at, field) in form.fields.iter().enumerate() {
         let here = form.at == at + offset;
-        let room = inner.saturating_sub(label + 3).max(2);
-        let (rows, (row, column)) = field.edit.rows(room, field.masked);
-        let shown = rows.get(row).cloned().unwrap_or_default();
+        laid.fields.push((laid.lines.len(), label + 3));
         let name = format!("{} ", text::fit(field.label, label));
         let style = if here { theme.accent() } else { theme.plain() };
-        if here {
-            cursor = Some((lines.len(), label + 3 + column));
-        }
-        let value = if field.edit.is_empty() {
-            Span::styled(text::cut(field.hint, room), theme.dim())
-        } else {
-            Span::raw(text::cut(&shown, room))
-        };
-        lines.push(Line::from(vec![
+        let mut line = Line::from(vec![
             Span::styled(name, style),
             Span::styled(if here { "› " } else { "  " }, style),
-            value,
-        ]));
+        ]);
+        if field.options.is_empty() {
+            let (rows, (row, column)) = field.edit.rows(room, field.masked);
+            let shown = rows.get(row).cloned().unwrap_or_default();
+            if here {
+                laid.cursor = Some((laid.lines.len(), label + 3 + column));
+            }
+            line.push_span(if field.edit.is_empty() {
+                Span::styled(text::cut(field.hint, room), theme.dim())
+            } else {
+                Span::raw(text::cut(&shown, room))
+            });
+        }
+        for (at, option) in field.options.iter().enumerate() {
+            let (mark, style) = match (at == field.chosen, here) {
+                (true, true) => (format!("[{option}]"), theme.chosen()),
+                (true, false) => (format!("[{option}]"), theme.bold()),
+                (false, _) => (format!(" {option} "), theme.dim()),
+            };
+            line.push_span(Span::styled(mark, style));
+        }
+        laid.lines.push(line);
     }
+    let lines = &mut laid.lines;
     if !form.ideas.is_empty() {
         let ideas = format!("perhaps: {}", form.ideas.join("  "));
         lines.push(Line::styled(text::cut(&ideas, inner), theme.dim()));
@@ -90,13 +174,10 @@ pub(super) fn draw(
             lines.push(Line::styled(line, theme.dim()));
         }
     }
-    let area = boxed(form.title, lines, width, theme, whole, frame);
-    if let Some((row, column)) = cursor.filter(|_| active) {
-        super::chat::cursor(area, row, column, frame);
-    }
+    laid
 }
 
-fn choices(form: &Form, inner: usize, theme: Theme, lines: &mut Vec<Line<'static>>) {
+fn choices(form: &Form, inner: usize, theme: Theme, laid: &mut Laid) {
     let mut line = Line::default();
     for (at, choice) in form.choices.iter().enumerate() {
         let style = match (at == form.chosen, form.at == 0) {
@@ -110,11 +191,37 @@ fn choices(form: &Form, inner: usize, theme: Theme, lines: &mut Vec<Line<'static
             format!(" {choice} ")
         };
         if line.width() + text::width(&mark) > inner {
-            lines.push(std::mem::take(&mut line));
+            laid.lines.push(std::mem::take(&mut line));
         }
+        let place = (laid.lines.len(), line.width(), text::width(&mark));
+        laid.choices.push(place);
         line.push_span(Span::styled(mark, style));
     }
-    lines.push(line);
+    laid.lines.push(line);
+}
+
+/// The box of so many lines in the middle: with its frame, within it, and whether it has one.
+pub(super) fn area(rows: u16, width: u16, whole: Rect) -> (Rect, Rect, bool) {
+    let height = rows.saturating_add(2).min(whole.height);
+    let width = width.min(whole.width);
+    let outer = Rect::new(
+        whole.x + (whole.width - width) / 2,
+        whole.y + (whole.height - height) / 2,
+        width,
+        height,
+    );
+    // With no room for a frame, what it frames goes first.
+    let framed = outer.width > 8 && (outer.height > 6 || outer.height == rows.saturating_add(2));
+    if !framed {
+        return (outer, outer, false);
+    }
+    let inner = Rect {
+        x: outer.x + 2,
+        y: outer.y + 1,
+        width: outer.width.saturating_sub(4),
+        height: outer.height.saturating_sub(2),
+    };
+    (outer, inner, true)
 }
 
 /// Lines in a box in the middle. Gives the area of the lines.
@@ -127,33 +234,15 @@ pub(super) fn boxed(
     frame: &mut Frame<'_>,
 ) -> Rect {
     let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    let height = rows.saturating_add(2).min(whole.height);
-    let width = width.min(whole.width);
-    let outer = Rect::new(
-        whole.x + (whole.width - width) / 2,
-        whole.y + (whole.height - height) / 2,
-        width,
-        height,
-    )
-    .intersection(frame.area());
-    frame.render_widget(Clear, outer);
-    // With no room for a frame, what it frames goes first.
-    let framed = outer.width > 8 && (outer.height > 6 || outer.height == rows.saturating_add(2));
-    let area = if framed {
+    let (outer, area, framed) = area(rows, width, whole);
+    frame.render_widget(Clear, outer.intersection(frame.area()));
+    if framed {
         let block = Block::bordered()
             .title(format!(" {title} "))
             .title_style(theme.bold())
             .border_style(theme.dim());
-        let area = block.inner(outer);
-        frame.render_widget(block, outer);
-        Rect {
-            x: area.x + 1,
-            width: area.width.saturating_sub(2),
-            ..area
-        }
-    } else {
-        outer
-    };
+        frame.render_widget(block, outer.intersection(frame.area()));
+    }
     super::put(lines, theme.plain(), area, frame);
     area
 }

@@ -30,9 +30,11 @@ pub(super) fn draw(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
     for summary in model.list.iter().skip(model.list_top).take(rows) {
         let open = model.chat.as_ref().map(|c| c.conversation) == Some(summary.conversation);
         let pointed = model.cursor == Some(summary.conversation) && model.pane == Pane::List;
+        let muted = model.is_muted(summary.conversation);
+        let counted = if muted { theme.dim() } else { theme.accent() };
         let style = if pointed {
             theme.chosen()
-        } else if open || summary.unread > 0 {
+        } else if open || (summary.unread > 0 && !muted) {
             theme.bold()
         } else {
             theme.plain()
@@ -49,10 +51,7 @@ pub(super) fn draw(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
             Span::styled(bar, theme.accent()),
             dot(model, summary, theme),
             Span::styled(format!("{name} "), style),
-            Span::styled(
-                right.clone(),
-                if tall { theme.dim() } else { theme.accent() },
-            ),
+            Span::styled(right.clone(), if tall { theme.dim() } else { counted }),
         ]);
         first = first.style(style);
         lines.push(first);
@@ -64,7 +63,7 @@ pub(super) fn draw(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_
                     format!("  {} ", text::fit(&newest(model, summary), room)),
                     theme.dim(),
                 ),
-                Span::styled(counts, theme.accent()),
+                Span::styled(counts, counted),
             ]));
         }
     }
@@ -124,6 +123,6 @@ fn newest(model: &Model, summary: &Summary) -> String {
             said::preview(model, event)
         }
         Some(event) => said::quote(model, event),
-        None => String::new(),
+        None => "nothing said yet".to_owned(),
     }
 }

@@ -6,13 +6,12 @@ use ratatui::text::{Line, Span};
 
 use parlour_sdk::Item;
 use parlour_sdk::core::view::State;
-use parlour_sdk::protocol::frame::server::State as Presence;
-use parlour_sdk::protocol::kind::Role;
 use parlour_sdk::protocol::{Seq, UserId};
 
-use super::form;
+use super::{form, page};
 use crate::model::chat::ItemId;
-use crate::model::{Model, Over};
+use crate::model::page::Wish;
+use crate::model::{Model, Over, begin};
 use crate::theme::Theme;
 use crate::timeline::said;
 use crate::{keys, shown, text, when};
@@ -23,20 +22,16 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
     let whole = Rect::new(0, 0, w, h);
     match over {
         Over::Help(top) => scrolled("Help", &help(theme, w), *top, theme, whole, frame),
-        Over::New(form) | Over::Add(form) => form::draw(form, &[], theme, whole, true, frame),
-        Over::React(form, _) => {
-            let foot = ["1 to 8 or ←→ and Enter. Once more takes it back.".to_owned()];
-            form::draw(form, &foot, theme, whole, true, frame);
+        Over::New(form) | Over::Set(form, ..) | Over::React(form, _) => {
+            form::draw(form, &foot(model), theme, whole, true, frame);
         }
+        Over::Page(page) => page::draw(model, page, theme, whole, frame),
+        Over::Pins(pins) => page::pins(model, pins, theme, whole, frame),
         Over::Info(id, top) => {
             let lines = info(model, *id, theme, w);
             scrolled("Message", &lines, *top, theme, whole, frame);
         }
-        Over::Members(top) => {
-            let lines = members(model, theme);
-            scrolled("Members", &lines, *top, theme, whole, frame);
-        }
-        Over::Ask(question, _) => {
+        Over::Ask(question, ..) => {
             let width = w.min(56);
             let mut lines: Vec<Line<'_>> =
                 text::wrap(&shown::line(question), usize::from(width.saturating_sub(4)))
@@ -103,8 +98,8 @@ fn help(theme: Theme, width: u16) -> Vec<Line<'static>> {
     }
     lines.push(Line::default());
     let more = [
-        "Mouse: click a conversation or a message; the wheel scrolls. With Shift held the \
-         terminal marks text as usual.",
+        "Mouse: click a conversation, a message, a member or into a text; the wheel scrolls. With \
+         Shift held the terminal marks text as usual.",
         "Ticks: … sending, ✓ sent, ✓✓ delivered, ✓✓ and `read`; ✗ was refused. In a group, i on \
          your message tells member by member.",
         "Mention someone with @name; @everyone in a group.",
@@ -211,49 +206,21 @@ fn receipts(model: &Model, seq: Seq, theme: Theme, lines: &mut Vec<Line<'static>
     }
 }
 
-fn members(model: &Model, theme: Theme) -> Vec<Line<'static>> {
-    let Some(chat) = &model.chat else {
-        return Vec::new();
+/// What is said under the form that lies over the conversations.
+pub(super) fn foot(model: &Model) -> Vec<String> {
+    let line = match &model.over {
+        Some(Over::New(form) | Over::Set(form, ..)) if form.busy => return Vec::new(),
+        Some(Over::New(form)) => begin::foot(form).to_owned(),
+        Some(Over::React(..)) => "1 to 8 or ←→ and Enter. Once more takes it back.".to_owned(),
+        Some(Over::Set(_, wish, _)) => match *wish {
+            Wish::Role(user) => {
+                let who = model.people.full_name(user);
+                format!("{who}: ←→ choose. Admins manage members, name and settings.")
+            }
+            Wish::Rules => "↑↓ go, ←→ choose; Enter on the last does it.".to_owned(),
+            Wish::Add | Wish::Name | Wish::Topic => return Vec::new(),
+        },
+        _ => return Vec::new(),
     };
-    let mut users: Vec<(UserId, Role)> = match (&chat.members, chat.peer) {
-        (Some(members), _) => members.iter().map(|m| (m.user, m.role)).collect(),
-        (None, Some(peer)) => {
-            let me = model.me.as_ref().map(|me| me.user);
-            let both = me.into_iter().chain([peer]);
-            both.map(|u| (u, Role::Member)).collect()
-        }
-        (None, None) => {
-            return vec![Line::styled("asking the server…", theme.dim())];
-        }
-    };
-    users.dedup();
-    users.sort_by_key(|(u, _)| model.people.name(*u).to_lowercase());
-    let mut lines: Vec<Line<'static>> = users
-        .into_iter()
-        .map(|(user, role)| {
-            let role = match role {
-                Role::Member => "",
-                Role::Admin => "  admin",
-                Role::Owner => "  owner",
-            };
-            let (dot, seen) = match model.people.presence(user) {
-                _ if model.is_me(user) => ("● ", "  you".to_owned()),
-                Some(p) if p.state == Presence::Online => ("● ", String::new()),
-                Some(p) if p.state == Presence::Offline => {
-                    let seen = p.last_seen_ms.map(|ms| {
-                        format!("  last seen {}", when::short(ms, model.now_ms, &model.zone))
-                    });
-                    ("○ ", seen.unwrap_or_default())
-                }
-                _ => ("· ", String::new()),
-            };
-            Line::from(vec![
-                Span::styled(dot, theme.good()),
-                Span::raw(model.people.full_name(user)),
-                Span::styled(format!("{role}{seen}"), theme.dim()),
-            ])
-        })
-        .collect();
-    lines.push(Line::default());
-    lines
+    vec![line]
 }

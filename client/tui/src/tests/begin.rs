@@ -1,0 +1,178 @@
+//! What is begun with Ctrl+N: a chat, a group, a channel, and joining one.
+
+use parlour_sdk::protocol::MessageId;
+use parlour_sdk::protocol::kind::Shape;
+use parlour_sdk::{Command as Core, Request};
+use serde_json::json;
+
+use super::world::{World, direct, group, one_send, profile, requests, user};
+use crate::model::{Command, Msg, Purpose};
+
+fn open_now(world: &World) -> Option<parlour_sdk::protocol::ConversationId> {
+    world.model.chat.as_ref().map(|c| c.conversation)
+}
+
+#[test]
+fn one_name_and_enter_opens_the_chat() {
+    let mut world = World::new(100, 24);
+    world.keys(&["Ctrl+n", "ben", "Enter"]);
+    let find = Command::Find(vec!["ben".to_owned()], Purpose::Chat);
+    assert!(world.asked().contains(&find));
+    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ben")])));
+    assert_eq!(open_now(&world), Some(direct("ben")));
+    assert!(!world.screen().contains("Group name"));
+    world.keys(&["hello", "Enter"]);
+    assert_eq!(one_send(&mut world).to, Some(user("ben")));
+    // Oneself is notes.
+    world.keys(&["Ctrl+n", "ada", "Enter"]);
+    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ada")])));
+    assert_eq!(open_now(&world), Some(direct("ada")));
+}
+
+#[test]
+fn an_unknown_name_is_named_and_what_was_written_stays() {
+    let mut world = World::new(100, 24);
+    world.keys(&["Ctrl+n", "ben bob", "Enter"]);
+    let why = "There is no user named `bob`.".to_owned();
+    world.tell(Msg::Found(Purpose::Chat, Err(why)));
+    let screen = world.screen();
+    assert!(screen.contains("There is no user named `bob`."), "{screen}");
+    assert!(screen.contains("› ben bob"), "{screen}");
+    // The cursor is where the name is mended.
+    world.asked();
+    world.keys(&["Ctrl+w", "cid", "Enter"]);
+    let names = vec!["ben".to_owned(), "cid".to_owned()];
+    let find = Command::Find(names, Purpose::Chat);
+    assert!(world.asked().contains(&find));
+    // An answer that comes after it was closed opens nothing.
+    world.keys(&["Esc"]);
+    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ben")])));
+    assert_eq!(open_now(&world), None);
+}
+
+#[test]
+fn several_names_make_a_group_whose_name_is_asked_for_then() {
+    for (typed, name) in [("Friday", "Friday"), ("", "ben, cid")] {
+        let mut world = World::new(100, 24);
+        world.keys(&["Ctrl+n", "ben, @cid, BEN", "Enter"]);
+        let names = vec!["ben".to_owned(), "cid".to_owned()];
+        let find = Command::Find(names.clone(), Purpose::Chat);
+        assert!(world.asked().contains(&find));
+        let both = || Ok(vec![profile("ben"), profile("cid")]);
+        world.tell(Msg::Found(Purpose::Chat, both()));
+        let screen = world.screen();
+        assert!(screen.contains("Group name"), "{screen}");
+        assert!(screen.contains("may stay empty"), "{screen}");
+        world.keys(&[typed, "Enter"]);
+        let purpose = Purpose::Group(typed.to_owned());
+        assert!(
+            world
+                .asked()
+                .contains(&Command::Find(names, purpose.clone()))
+        );
+        world.tell(Msg::Found(purpose, both()));
+        let made = requests(&mut world);
+        let [
+            Request::Create {
+                name: made,
+                members,
+                shape,
+                ..
+            },
+        ] = made.as_slice()
+        else {
+            panic!("{made:?}")
+        };
+        assert_eq!((made.as_deref(), members.len()), (Some(name), 2));
+        assert_eq!(*shape, Shape::Group);
+        world.with_group("Friday", 3);
+        world.tell(Msg::Made(group("Friday")));
+        assert_eq!(open_now(&world), Some(group("Friday")));
+    }
+}
+
+#[test]
+fn a_channel_is_made_with_its_settings() {
+    let mut world = World::new(100, 24);
+    world.keys(&[
+        "Ctrl+n", "Up", "Right", "Enter", "Enter", "Enter", "Enter", "Enter",
+    ]);
+    assert!(world.screen().contains("What shall the channel be called?"));
+    world.keys(&[
+        "News",
+        "Enter",
+        "what is new",
+        "Enter",
+        "Right",
+        "Enter",
+        "Enter",
+    ]);
+    let asked = world.asked();
+    let made = asked.iter().find_map(|c| match c {
+        Command::Make(request, settings) => Some((request, settings)),
+        _ => None,
+    });
+    let Some((request, settings)) = made else {
+        panic!("{asked:?}")
+    };
+    let Request::Create {
+        shape: Shape::Channel,
+        name,
+        topic,
+        ..
+    } = request.as_ref()
+    else {
+        panic!("{request:?}")
+    };
+    assert_eq!(name.as_deref(), Some("News"));
+    assert_eq!(topic.as_deref(), Some("what is new"));
+    assert_eq!(settings.as_slice(), [("post", "admins"), ("join", "open")]);
+}
+
+#[test]
+fn a_channel_is_joined_by_its_id() {
+    let mut world = World::new(100, 24);
+    world.keys(&["Ctrl+n", "Up", "Left", "Enter", "#news", "Enter"]);
+    assert!(
+        world.screen().contains("That is no id"),
+        "{}",
+        world.screen()
+    );
+    let id = group("News").to_string();
+    world.keys(&["Ctrl+u", &id, "Enter"]);
+    let asked = world.asked();
+    let number = asked.iter().find_map(|c| match c {
+        Command::Act(number, request) => Some((*number, request.clone())),
+        _ => None,
+    });
+    let Some((number, request)) = number else {
+        panic!("{asked:?}")
+    };
+    let Request::Send(send) = *request else {
+        panic!()
+    };
+    assert_eq!(send.kind.as_deref(), Some("join"));
+    assert_eq!(send.conversation, Some(group("News")));
+    // It is not open: that is said, and the form stays.
+    let message = MessageId::derived("test", &[b"1"]);
+    let no = Err("There is no such conversation.".to_owned());
+    world.tell(Msg::Acted(number, group("News"), message, no));
+    let screen = world.screen();
+    assert!(
+        screen.contains("There is no such") && screen.contains(&id),
+        "{screen}"
+    );
+    let dropped = Command::Core(Core::Dismiss(message));
+    assert!(world.asked().contains(&dropped), "it is in the form");
+    world.keys(&["Enter"]);
+    world.with_channel("News", 12);
+    world.tell(Msg::Acted(number + 1, group("News"), message, Ok(())));
+    assert_eq!(open_now(&world), Some(group("News")));
+    assert!(world.model.over.is_none());
+    // Who is in it already opens it at once.
+    world.said(group("News"), "ben", "new", json!({}));
+    world.asked();
+    world.keys(&["Esc", "n", "Up", "Left", "Enter", &id, "Enter"]);
+    assert!(requests(&mut world).is_empty());
+    assert!(world.model.over.is_none());
+}

@@ -1,0 +1,246 @@
+//! The page of a conversation, and what is done there.
+
+use parlour_sdk::protocol::kind::Role;
+use parlour_sdk::protocol::{MessageId, Seq};
+use parlour_sdk::{Command as Core, Request};
+use serde_json::json;
+
+use super::world::{World, direct, group, named, one_send, profile, requests, user};
+use crate::model::{Affairs, Command, Msg, Purpose};
+
+/// A group in which Ada has this role, its page open.
+fn friday(role: Role) -> World {
+    let mut world = World::new(90, 28);
+    let friday = world.with_group("Friday", 4);
+    world.said(friday, "cid", "hello", json!({}));
+    world.held.get_mut(&friday).unwrap().summary.role = role;
+    world.refresh();
+    world.keys(&["Enter"]);
+    let members = [
+        named("ada", role),
+        named("ben", Role::Member),
+        named("cid", Role::Owner),
+        named("dot", Role::Admin),
+    ];
+    world.tell(Msg::Members(friday, Some(members.to_vec())));
+    world.keys(&["Ctrl+g"]);
+    world.asked();
+    world
+}
+
+fn done(world: &mut World, done: Result<(), &str>) -> MessageId {
+    let acts = world.model.acts_asked();
+    let id = MessageId::derived("test", &[b"act"]);
+    let done = done.map_err(str::to_owned);
+    world.tell(Msg::Acted(acts, group("Friday"), id, done));
+    id
+}
+
+#[test]
+fn the_page_shows_what_can_be_done() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["Down", "Down", "Down"]);
+    world.shows("page_owner");
+    let mut world = friday(Role::Member);
+    world.shows("page_member");
+    // What is not shown is not done, and it is said why.
+    world.keys(&["n"]);
+    assert!(world.screen().contains("Only its admins and owners"));
+    world.keys(&["x"]);
+    assert!(world.screen().contains("Owners may do that to everyone"));
+    assert!(requests(&mut world).is_empty());
+}
+
+#[test]
+fn a_chat_between_two_has_a_page_too() {
+    let mut world = World::new(80, 20);
+    let ben = world.with_direct("ben");
+    world.said(ben, "ben", "hello", json!({}));
+    world.refresh();
+    world.keys(&["Enter", "Ctrl+g"]);
+    world.shows("page_direct");
+    world.keys(&["X"]);
+    assert!(world.screen().contains("A chat between two"));
+    world.tell(Msg::Resize(20, 6));
+    assert!(world.screen().contains("▌● ada"), "{}", world.screen());
+}
+
+#[test]
+fn name_and_topic_are_set_and_a_refusal_leaves_what_was_written() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["n", " 13th", "Enter"]);
+    let send = one_send(&mut world);
+    assert_eq!(send.kind.as_deref(), Some("name"));
+    assert_eq!(send.value.as_deref(), Some("Friday 13th"));
+    assert!(world.screen().contains("Asking the server"));
+    let id = done(&mut world, Err("Your role here does not allow that."));
+    let screen = world.screen();
+    assert!(
+        screen.contains("Your role here does not allow that."),
+        "{screen}"
+    );
+    assert!(screen.contains("Friday 13th"), "{screen}");
+    assert!(world.asked().contains(&Command::Core(Core::Dismiss(id))));
+    world.keys(&["Enter"]);
+    done(&mut world, Ok(()));
+    assert!(
+        world.screen().contains("you are its owner"),
+        "the page is back"
+    );
+    world.keys(&["n", "Ctrl+u", "Enter"]);
+    assert!(world.screen().contains("What shall it be called?"));
+    world.keys(&["Esc", "t", "dinner", "Enter"]);
+    assert_eq!(one_send(&mut world).value.as_deref(), Some("dinner"));
+    // One that is refused after the form was closed is told, and stays to be tried again.
+    world.keys(&["Esc", "Esc"]);
+    let id = done(&mut world, Err("no"));
+    assert!(!world.asked().contains(&Command::Core(Core::Dismiss(id))));
+    assert!(world.screen().contains(" no"), "{}", world.screen());
+}
+
+#[test]
+fn members_are_added_removed_and_given_roles() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["a", "eve", "Enter"]);
+    let purpose = Purpose::Add(group("Friday"));
+    let find = Command::Find(vec!["eve".to_owned()], purpose.clone());
+    assert!(world.asked().contains(&find));
+    world.tell(Msg::Found(
+        purpose.clone(),
+        Err("There is no user named `eve`.".to_owned()),
+    ));
+    assert!(world.screen().contains("no user named `eve`"));
+    world.keys(&["Enter"]);
+    world.tell(Msg::Found(purpose, Ok(vec![profile("eve")])));
+    let send = one_send(&mut world);
+    assert_eq!((send.kind.as_deref(), send.named.len()), (Some("add"), 1));
+    done(&mut world, Ok(()));
+    // Owners first, then by role and name: ada, cid, dot, ben.
+    world.keys(&["End", "r", "Right", "Enter"]);
+    let send = one_send(&mut world);
+    assert_eq!(send.kind.as_deref(), Some("role"));
+    assert_eq!(send.named, [named("ben", Role::Admin)]);
+    done(&mut world, Ok(()));
+    world.keys(&["x"]);
+    assert!(world.screen().contains("Remove ben from Friday?"));
+    assert!(requests(&mut world).is_empty(), "it asks first");
+    world.keys(&["n", "x", "y"]);
+    let send = one_send(&mut world);
+    assert_eq!(send.kind.as_deref(), Some("remove"));
+    assert_eq!(send.named[0].user, user("ben"));
+    let id = MessageId::derived("test", &[b"act"]);
+    let no = Err("That has changed meanwhile: look again.".to_owned());
+    world.tell(Msg::Acted(0, group("Friday"), id, no));
+    assert!(world.screen().contains("That has changed meanwhile"));
+    world.keys(&["Home", "x"]);
+    assert!(world.screen().contains("That is you: X leaves."));
+    world.keys(&["X", "y"]);
+    assert_eq!(one_send(&mut world).kind.as_deref(), Some("leave"));
+}
+
+#[test]
+fn settings_are_sent_where_they_differ() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["s", "Right", "Enter", "Enter", "Right", "Enter"]);
+    let sent: Vec<_> = requests(&mut world)
+        .into_iter()
+        .map(|r| match r {
+            Request::Send(s) => (s.key.unwrap(), s.value.unwrap()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+    assert_eq!(sent, [pair("post", "admins"), pair("join", "open")]);
+    done(&mut world, Ok(()));
+    world.keys(&["s", "Enter", "Enter", "Enter"]);
+    assert!(requests(&mut world).is_empty(), "nothing differs");
+}
+
+#[test]
+fn blocks_and_mutes_are_one_s_own_affairs() {
+    let mut world = friday(Role::Member);
+    world.keys(&["u"]);
+    let send = one_send(&mut world);
+    assert_eq!(
+        (send.to, send.kind.as_deref()),
+        (Some(user("ada")), Some("mute"))
+    );
+    assert_eq!(send.value.as_deref(), Some("on"));
+    let mut affairs = Affairs::new();
+    let mute = ("mute".to_owned(), group("Friday").to_string());
+    affairs.insert(mute.clone(), (Seq(3), true));
+    world.tell(Msg::Affairs(affairs.clone()));
+    assert!(world.screen().contains("u unmute"));
+    assert!(
+        world.screen().contains("for you  muted"),
+        "{}",
+        world.screen()
+    );
+    // What was kept from before does not undo what is held now, and stays beside it.
+    affairs.insert(mute, (Seq(2), false));
+    world.tell(Msg::Affairs(affairs));
+    assert!(world.screen().contains("u unmute"));
+    assert_eq!(world.model.kept().affairs.len(), 1);
+    world.keys(&["Home", "b"]);
+    assert!(world.screen().contains("Block cid?"), "{}", world.screen());
+    world.keys(&["y"]);
+    let send = one_send(&mut world);
+    assert_eq!(send.kind.as_deref(), Some("block"));
+    assert_eq!(send.key, Some(user("cid").to_string()));
+    world.keys(&["Enter"]);
+    assert_eq!(
+        world.model.chat.as_ref().unwrap().conversation,
+        direct("cid")
+    );
+}
+
+#[test]
+fn messages_are_pinned_listed_and_found_again() {
+    let mut world = World::new(90, 20);
+    let ben = world.with_direct("ben");
+    for i in 1..=900 {
+        let more = if i == 5 {
+            json!({"pinned": 901})
+        } else {
+            json!({})
+        };
+        world.said(ben, "ben", &format!("line {i}"), more);
+    }
+    world.held.get_mut(&ben).unwrap().summary.unread = 0;
+    world.refresh();
+    world.keys(&["Enter", "Shift+Up", "p"]);
+    let send = one_send(&mut world);
+    assert_eq!(
+        (send.kind.as_deref(), send.target),
+        (Some("pin"), Some(Seq(900)))
+    );
+    assert!(send.on);
+    world.keys(&["Ctrl+g", "p"]);
+    assert!(world.screen().contains("looking…"));
+    let pinned = world.events(ben).into_iter().filter(|e| e.pinned.is_some());
+    let pinned: Vec<_> = pinned.collect();
+    world.tell(Msg::Pins(ben, pinned));
+    assert!(
+        world.screen().contains("ben: line 5 "),
+        "{}",
+        world.screen()
+    );
+    world.keys(&["x"]);
+    let send = one_send(&mut world);
+    assert_eq!((send.target, send.on), (Some(Seq(5)), false));
+    world.keys(&["Enter"]);
+    assert!(
+        world.screen().contains("▌  line 5 (pinned)"),
+        "{}",
+        world.screen()
+    );
+    // In a channel that is for admins.
+    let news = world.with_channel("News", 9);
+    world.said(news, "ben", "new", json!({}));
+    world.refresh();
+    world.tell(Msg::Made(news));
+    world.asked();
+    world.keys(&["Shift+Up", "p"]);
+    assert!(requests(&mut world).is_empty());
+    assert!(world.screen().contains("only admins and owners pin"));
+}
