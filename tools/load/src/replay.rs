@@ -86,7 +86,7 @@ pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
     println!("{summary}");
     drop(run);
     if let Ok(server) = Arc::try_unwrap(server).map_err(|_| ()) {
-        server.end(!passed).await;
+        server.end(!passed);
     }
     Ok(passed)
 }

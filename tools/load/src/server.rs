@@ -99,16 +99,21 @@ impl Server {
     }
 
     /// Ends it, and leaves its folder for a look if `keep`.
-    pub(crate) async fn end(self, keep: bool) {
-        if let Some(mut child) = self.child.lock().await.take() {
+    pub(crate) fn end(mut self, keep: bool) {
+        if keep {
+            self.data.disable_cleanup(true);
+            let folder = self.data.path().display();
+            eprintln!("the server's folder is kept: {folder}");
+        }
+    }
+}
+
+impl Drop for Server {
+    /// However a run ends, its server does not stay behind.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.get_mut().take() {
             let _ = child.kill();
             let _ = child.wait();
-        }
-        if keep {
-            eprintln!(
-                "the server's folder is kept: {}",
-                self.data.keep().display()
-            );
         }
     }
 }
