@@ -57,13 +57,19 @@ impl Server {
     /// The administrator's token.
     pub(crate) fn admin_token(&self) -> anyhow::Result<String> {
         let path = self.data.path().join("data/admin.token");
-        let text = std::fs::read_to_string(&path).with_context(|| {
-            format!(
-                "{}: the administrator's token cannot be read; is the program a `parlour` \
-                     server of this version?",
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+                "--spawn {}: it listens, but wrote no administrator's token to {}; is it a \
+                 `parlour` server of this version?",
+                self.binary.display(),
                 path.display()
-            )
-        })?;
+            ),
+            Err(error) => bail!(
+                "{}: the administrator's token cannot be read: {error}",
+                path.display()
+            ),
+        };
         Ok(text.trim().to_owned())
     }
 

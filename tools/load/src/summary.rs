@@ -37,8 +37,8 @@ impl fmt::Display for Summary<'_> {
         )?;
         writeln!(
             f,
-            "received: each delivery was compared with what others had at its place; {} times a \
-             device was held to every place from the one it began with to the last",
+            "received: each of the deliveries was compared with what others had at its place; {} \
+             times a device was held to every place, from the one that it began with to the last",
             counts.claims
         )?;
         for line in self.reading {
@@ -46,8 +46,8 @@ impl fmt::Display for Summary<'_> {
         }
         writeln!(
             f,
-            "read back: {} events in {} whole readings and {} of parts; every place was read by \
-             at least {}",
+            "read back: {} events in {} readings of a whole conversation and {} of parts; every \
+             place is in at least {} of them",
             counts.read_events, counts.readings_whole, counts.readings_in_part, counts.readers_min
         )?;
         for rule in [Rule::Marks, Rule::Counts, Rule::IncompleteRecord] {

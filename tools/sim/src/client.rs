@@ -19,6 +19,7 @@ use parlour_protocol::id::{DeviceId, MessageId, SessionId, UserId};
 
 use self::disk::Disk;
 use self::recorded::{marks, note, own_accord};
+use crate::alarm::Alarm;
 use crate::wire::Heard;
 use crate::world::{Event, ToClient, ToNode, World};
 
@@ -42,7 +43,7 @@ pub struct Client {
     link: Option<(u64, usize)>,
     opening: Option<u64>,
     connection: Option<SessionId>,
-    tick_ms: Option<u64>,
+    alarm: Alarm,
     /// What was called: asked for by its user, or sent of its own accord.
     pub invoked: BTreeSet<MessageId>,
     ended: BTreeMap<MessageId, Ended>,
@@ -67,7 +68,7 @@ impl Client {
             link: None,
             opening: None,
             connection: None,
-            tick_ms: None,
+            alarm: Alarm::default(),
             invoked: BTreeSet::new(),
             ended: BTreeMap::new(),
             heard: Heard::default(),
@@ -139,7 +140,7 @@ pub fn crash(world: &mut World, at: usize) {
     client.life += 1;
     client.off = false;
     client.core = None;
-    client.tick_ms = None;
+    client.alarm = Alarm::default();
     client.opening = None;
     // Of the batches in flight, some first ones may have made it to the disk.
     let writing = core::mem::take(&mut client.writing);
@@ -202,6 +203,7 @@ fn drop_link(world: &mut World, at: usize) {
 
 /// Something reaches a client.
 pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
+    let now_ms = world.now_ms;
     let Some(client) = world.clients.get_mut(at) else {
         return;
     };
@@ -215,10 +217,13 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
             input(world, at, Input::Start);
         }
         ToClient::Die => crash(world, at),
-        ToClient::Tick => {
-            client.tick_ms = None;
-            input(world, at, Input::Tick);
-        }
+        ToClient::Tick => match client.alarm.tick(now_ms) {
+            (true, _) => input(world, at, Input::Tick),
+            (false, Some(after)) => {
+                world.at(after, Event::Client(at, life, ToClient::Tick));
+            }
+            (false, None) => {}
+        },
         ToClient::Persisted(ticket) => {
             while client.writing.front().is_some_and(|(t, _)| *t <= ticket) {
                 if let Some((_, ops)) = client.writing.pop_front() {
@@ -365,12 +370,9 @@ fn act(world: &mut World, at: usize, out: Vec<Output>) {
     let Some(client) = world.clients.get_mut(at) else {
         return;
     };
-    if let Some(wake_ms) = client.core.as_ref().and_then(Core::wake_at)
-        && client.tick_ms.is_none_or(|t| wake_ms < t || t <= now_ms)
-    {
-        client.tick_ms = Some(wake_ms);
+    let wake_ms = client.core.as_ref().and_then(Core::wake_at);
+    if let Some(after) = client.alarm.set(now_ms, wake_ms) {
         let life = client.life;
-        let after = wake_ms.saturating_sub(now_ms).max(1);
         world.at(after, Event::Client(at, life, ToClient::Tick));
     }
 }

@@ -31,7 +31,7 @@ struct Options {
     #[arg(long, conflicts_with_all = ["seeds", "from", "kept"], value_parser = clap::value_parser!(u64).range(..=SEED_MAX))]
     seed: Option<u64>,
     /// Tells its story.
-    #[arg(long, requires = "seed")]
+    #[arg(long, requires = "seed", conflicts_with = "mutants")]
     trace: bool,
     /// The seeds of tools/sim/seeds.txt, which once found something.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]

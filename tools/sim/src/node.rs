@@ -19,6 +19,7 @@ use parlour_protocol::seq::Seq;
 
 use self::connection::connection_input;
 use self::sessions::session_input;
+use crate::alarm::Alarm;
 use crate::world::{Event, LEASE_MS, ToClient, ToNode, World};
 
 pub use self::answer::effect;
@@ -39,14 +40,14 @@ pub struct Node {
     machine: session::Node,
     connections: BTreeMap<SessionId, Held>,
     by_link: BTreeMap<u64, SessionId>,
-    tick_ms: Option<u64>,
+    alarm: Alarm,
 }
 
 struct Held {
     machine: Connection,
     link: u64,
     client: usize,
-    tick_ms: Option<u64>,
+    alarm: Alarm,
     /// The reader takes nothing until then.
     stuck_until_ms: u64,
 }
@@ -78,7 +79,7 @@ impl Node {
             machine: machine(at, 0),
             connections: BTreeMap::new(),
             by_link: BTreeMap::new(),
-            tick_ms: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -99,7 +100,7 @@ pub fn crash(world: &mut World, at: usize, down_ms: u64) {
     node.down_until_ms = now_ms + down_ms;
     node.paused_until_ms = 0;
     node.machine = machine(at, node.life);
-    node.tick_ms = None;
+    node.alarm = Alarm::default();
     node.by_link.clear();
     let held = core::mem::take(&mut node.connections);
     let life = node.life;
@@ -132,12 +133,14 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToNode) {
         ToNode::Begin => session_input(world, at, Input::Start),
         ToNode::Session(input) => {
             if matches!(*input, Input::Tick) {
-                // Planned before an earlier one was. By seed it comes all the same, for the worlds
-                // of kept seeds to stay what they are; over a script's hours they would breed.
-                if world.script.is_some() && node.tick_ms.is_some_and(|t| t > now_ms) {
+                let (wakes, after) = node.alarm.tick(now_ms);
+                if let Some(after) = after {
+                    world.at(after, Event::Node(at, life, ToNode::Session(input)));
                     return;
                 }
-                node.tick_ms = None;
+                if !wakes {
+                    return;
+                }
             }
             session_input(world, at, *input);
         }
@@ -155,8 +158,13 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToNode) {
         ToNode::Connection(session, input) => connection_input(world, at, session, *input),
         ToNode::Tick(session) => {
             if let Some(held) = node.connections.get_mut(&session) {
-                held.tick_ms = None;
-                connection_input(world, at, session, ToConnection::Tick);
+                match held.alarm.tick(now_ms) {
+                    (true, _) => connection_input(world, at, session, ToConnection::Tick),
+                    (false, Some(after)) => {
+                        world.at(after, Event::Node(at, life, ToNode::Tick(session)));
+                    }
+                    (false, None) => {}
+                }
             }
         }
     }
@@ -196,7 +204,7 @@ fn open(world: &mut World, at: usize, link: u64, client: usize) {
         machine,
         link,
         client,
-        tick_ms: None,
+        alarm: Alarm::default(),
         stuck_until_ms: 0,
     };
     node.connections.insert(session, held);

@@ -202,9 +202,7 @@ fn from_connection(world: &mut World, at: usize, session: SessionId, output: Fro
         }
         FromConnection::WakeAt { at_ms } => {
             let at_ms = shifted(at_ms, -clock_ms);
-            if held.tick_ms.is_none_or(|t| at_ms < t || t <= now_ms) {
-                held.tick_ms = Some(at_ms);
-                let after = at_ms.saturating_sub(now_ms).max(1);
+            if let Some(after) = held.alarm.set(now_ms, Some(at_ms)) {
                 world.at(after, Event::Node(at, life, ToNode::Tick(session)));
             }
         }

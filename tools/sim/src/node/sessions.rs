@@ -52,9 +52,7 @@ fn from_session(world: &mut World, at: usize, output: Output) {
                 .interest(NodeId(at as u64), incarnation, channel, on);
         }
         Output::WakeAt { at_ms } => {
-            if node.tick_ms.is_none_or(|t| at_ms < t || t <= now_ms) {
-                node.tick_ms = Some(at_ms);
-                let after = at_ms.saturating_sub(now_ms).max(1);
+            if let Some(after) = node.alarm.set(now_ms, Some(at_ms)) {
                 let tick = ToNode::Session(Box::new(Input::Tick));
                 world.at(after, Event::Node(at, life, tick));
             }
