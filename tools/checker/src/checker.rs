@@ -159,6 +159,19 @@ impl Checker {
                 };
                 ranges.add(from.0, to.0);
             }
+            Op::Whole {
+                device,
+                user,
+                conversation,
+                from,
+                to,
+            } => {
+                self.report.counts.claims += 1;
+                let device = self.state.device(device, Some(user));
+                let conversation = self.state.conversation(conversation).0;
+                let view = self.state.views.entry((device, conversation)).or_default();
+                view.whole.add(from.0, to.0);
+            }
             Op::Timeline {
                 device,
                 conversation,
@@ -562,10 +575,24 @@ impl Checker {
             last = last.max(event.seq);
             places.add(event.seq.0, event.seq.0);
         }
+        let counts = &mut self.report.counts;
+        counts.read_events += reading.events.len() as u64;
+        let mut asked = Ranges::default();
+        match &reading.parts {
+            Some(parts) => {
+                counts.readings_in_part += 1;
+                parts.iter().for_each(|(from, to)| asked.add(from.0, to.0));
+            }
+            None => {
+                counts.readings_whole += 1;
+                asked.add(1, reading.head.0);
+            }
+        }
         let mut done = Reading {
             device: number,
             user,
             head: reading.head.max(last).0,
+            asked,
             events: places,
             not_member: Ranges::default(),
             gone: Ranges::default(),

@@ -20,7 +20,8 @@ pub(crate) fn judge(state: &State, report: &mut Report) {
         }
     }
     program_order(state, report);
-    let online = online(state);
+    let mut readers_min = u64::MAX;
+    let devices = devices(state);
     for (number, c) in &state.conversations {
         if c.places.is_empty() && !known.contains_key(number) {
             continue;
@@ -36,6 +37,7 @@ pub(crate) fn judge(state: &State, report: &mut Report) {
         of.folds(report);
         of.marks(report);
         of.readings(report, known.get(number));
+        readers_min = readers_min.min(of.readers_min());
         if c.members.is_empty() {
             report.add(Rule::IncompleteRecord, None, || {
                 format!(
@@ -46,8 +48,13 @@ pub(crate) fn judge(state: &State, report: &mut Report) {
             continue;
         }
         of.actors(report);
-        of.obligations(report, &online);
+        of.obligations(report, &devices);
     }
+    report.counts.readers_min = if readers_min == u64::MAX {
+        0
+    } else {
+        readers_min
+    };
     for (&(device, conversation), view) in &state.views {
         if let Some(c) = state.conversations.get(&conversation)
             && !c.members.is_empty()
@@ -62,15 +69,16 @@ pub(crate) fn judge(state: &State, report: &mut Report) {
     }
 }
 
-/// Devices that are connected at the end, by user.
-fn online(state: &State) -> BTreeMap<u32, Vec<u32>> {
-    let mut online: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+/// Devices by user, each with whether it is connected at the end.
+fn devices(state: &State) -> BTreeMap<u32, Vec<(u32, bool)>> {
+    let mut devices: BTreeMap<u32, Vec<(u32, bool)>> = BTreeMap::new();
     for (number, device) in &state.devices {
-        if let (Some(user), false) = (device.user, device.open.is_empty()) {
-            online.entry(user).or_default().push(*number);
+        if let Some(user) = device.user {
+            let online = !device.open.is_empty();
+            devices.entry(user).or_default().push((*number, online));
         }
     }
-    online
+    devices
 }
 
 fn judge_send(state: &State, report: &mut Report, key: Key, send: &Send) {
@@ -366,13 +374,11 @@ impl Judged<'_> {
 
     fn reading(&self, report: &mut Report, reading: &Reading) {
         let device = self.state.device_ids.id(reading.device);
-        let mut all = Ranges::default();
-        all.add(1, reading.head);
         let mut given = reading.events.clone();
         given.add_all(&reading.not_member);
         given.add_all(&reading.gone);
         // Holes that all readings share are judged above; here, what others read and this did not.
-        for (seq, place) in self.places_in(&all.without(&given)) {
+        for (seq, place) in self.places_in(&reading.asked.without(&given)) {
             if place.read {
                 report.add(Rule::Unseen, None, || {
                     format!(
@@ -460,11 +466,7 @@ impl Judged<'_> {
         not_member: &Ranges,
         gone: &Ranges,
     ) {
-        let outside = not_member.without(&self.c.memberships(user));
-        let mut rightly = Ranges::default();
-        for (from, to) in outside {
-            rightly.add(from, to);
-        }
+        let rightly = not_member.less(&self.c.memberships(user));
         let wrongly = not_member.without(&rightly);
         let gone: Vec<_> = gone.without(&Ranges::default());
         let still_there = self
@@ -500,29 +502,35 @@ impl Judged<'_> {
         self.withheld(report, device, user, &view.not_member, &view.gone);
     }
 
-    /// Devices online at the end have what happened in their memberships.
-    fn obligations(&self, report: &mut Report, online: &BTreeMap<u32, Vec<u32>>) {
-        let none = View::default();
-        let head = self.head();
-        for (user, intervals) in &self.c.members {
-            let mut due = Ranges::default();
-            for &(from, until) in intervals {
-                due.add(from.max(1), until.unwrap_or(head).min(head));
+    /// Of the place that fewest readings have: how many have it.
+    fn readers_min(&self) -> u64 {
+        let mut steps: BTreeMap<u64, i64> = BTreeMap::new();
+        steps.insert(1, 0);
+        for reading in &self.c.readings {
+            for (from, to) in reading.events.iter() {
+                *steps.entry(from).or_default() += 1;
+                *steps.entry(to.saturating_add(1)).or_default() -= 1;
             }
-            for device in online.get(user).into_iter().flatten() {
-                let view = self
-                    .state
-                    .views
-                    .get(&(*device, self.number))
-                    .unwrap_or(&none);
+        }
+        let (mut readers, mut least) = (0, i64::MAX);
+        for (_, step) in steps.range(..=self.head()) {
+            readers += step;
+            least = least.min(readers);
+        }
+        u64::try_from(least).unwrap_or(0)
+    }
+
+    /// Devices online at the end have what happened in their memberships, and each device has what
+    /// it says that it has whole.
+    fn obligations(&self, report: &mut Report, devices: &BTreeMap<u32, Vec<(u32, bool)>>) {
+        let none = View::default();
+        for user in self.c.members.keys() {
+            for &(device, online) in devices.get(user).into_iter().flatten() {
+                let view = self.state.views.get(&(device, self.number));
+                let view = view.unwrap_or(&none);
+                let due = self.due(*user, online, view);
                 let mut has = view.live.clone();
-                for ranges in [
-                    &view.named,
-                    &view.paged,
-                    &view.unfetched,
-                    &view.not_member,
-                    &view.gone,
-                ] {
+                for ranges in [&view.named, &view.paged, &view.not_member, &view.gone] {
                     has.add_all(ranges);
                 }
                 for (seq, place) in self.places_in(&due.without(&has)).filter(|(_, p)| !p.quiet) {
@@ -532,10 +540,14 @@ impl Judged<'_> {
                     } else {
                         Rule::Unseen
                     };
+                    let how = match (online, view.whole.has(seq)) {
+                        (_, true) => "says that it has these places whole, and",
+                        _ => "is online and",
+                    };
                     report.add(rule, None, || {
                         format!(
-                            "device {} of {} is online and lacks {} at #{seq} of {}",
-                            self.state.device_ids.id(*device),
+                            "device {} of {} {how} lacks {} at #{seq} of {}",
+                            self.state.device_ids.id(device),
                             self.state.users.id(*user),
                             place.id,
                             self.id()
@@ -544,5 +556,20 @@ impl Judged<'_> {
                 }
             }
         }
+    }
+
+    /// What a device must have.
+    fn due(&self, user: u32, online: bool, view: &View) -> Ranges {
+        let head = self.head();
+        let mut due = Ranges::default();
+        if online {
+            for &(from, until) in self.c.members.get(&user).into_iter().flatten() {
+                due.add(from.max(1), until.unwrap_or(head).min(head));
+            }
+            due = due.less(&view.unfetched);
+        }
+        // What it says holds even where it was chosen to be left: it should not have been said.
+        due.add_all(&view.whole.less(&view.whole.less(&self.c.readable(user))));
+        due
     }
 }

@@ -57,7 +57,7 @@ pub const fn why(why: server::Why) -> Why {
     }
 }
 
-/// What a fresh device read at the end, from its pages in rising order.
+/// What a fresh device read at the end, from its pages in rising order: all of it.
 #[must_use]
 pub fn read_back(
     device: DeviceId,
@@ -71,6 +71,7 @@ pub fn read_back(
         user,
         conversation,
         head,
+        parts: None,
         events: pages.iter().flat_map(|p| &p.events).map(seen).collect(),
         withheld: pages
             .iter()

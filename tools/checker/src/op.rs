@@ -82,7 +82,7 @@ pub struct Seen {
     pub shown: Shown,
 }
 
-/// A conversation as a fresh device read it at the end, from its first place to its head.
+/// A conversation as a fresh device read it at the end: whole, or those parts that it asked for.
 /// Several of one conversation are joined; together they must hold all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadBack {
@@ -94,6 +94,8 @@ pub struct ReadBack {
     pub conversation: ConversationId,
     /// The head as the server stated it.
     pub head: Seq,
+    /// The places that it asked for, first and last, if not for all: of others nothing is missed.
+    pub parts: Option<Vec<(Seq, Seq)>>,
     /// The events, in the order in which they were shown.
     pub events: Vec<Seen>,
     /// Places named as withheld: first, last, why.
@@ -219,6 +221,21 @@ pub enum Op {
         to: Seq,
         /// Why.
         why: Why,
+    },
+    /// A device says that it has had everything in these places that its user may read: it is held
+    /// to that, whether it is online at the end or not. What it left unfetched excuses nothing
+    /// here, so claim around it.
+    Whole {
+        /// The device.
+        device: DeviceId,
+        /// Its user.
+        user: UserId,
+        /// The conversation.
+        conversation: ConversationId,
+        /// The first place.
+        from: Seq,
+        /// The last place.
+        to: Seq,
     },
     /// A device's timeline, or a part of it, as it shows it, from top to bottom.
     Timeline {

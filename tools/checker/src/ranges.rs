@@ -41,6 +41,17 @@ impl Ranges {
         }
     }
 
+    /// The ranges, rising.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// What is in here and not in `other`.
+    pub(crate) fn less(&self, other: &Self) -> Self {
+        // They come sorted and apart, as they must be.
+        Self(self.without(other))
+    }
+
     /// What is in here and not in `other`, as ranges.
     pub(crate) fn without(&self, other: &Self) -> Vec<(u64, u64)> {
         let mut left = Vec::new();

@@ -44,6 +44,17 @@ pub struct Counts {
     pub deliveries: u64,
     /// Places of all conversations.
     pub places: u64,
+    /// Times that a device said that it has some places whole.
+    pub claims: u64,
+    /// Final readings from the first place to the head.
+    pub readings_whole: u64,
+    /// Final readings of some places.
+    pub readings_in_part: u64,
+    /// Events in final readings.
+    pub read_events: u64,
+    /// Of the place that fewest final readings have: how many have it. 0 if a conversation was not
+    /// read back, or there is none.
+    pub readers_min: u64,
 }
 
 /// A record's judgement.
@@ -63,6 +74,8 @@ pub struct Report {
     pub reordered: u64,
     /// Breaches of phantom, refused-but-read and membership.
     pub phantom: u64,
+    /// Breaches of the other rules: marks, counts and incomplete-record.
+    pub other: u64,
     kept_max: usize,
 }
 
@@ -86,6 +99,12 @@ impl Report {
         self.total.get(&rule).copied().unwrap_or(0)
     }
 
+    /// The breaches alone, without the figures: nothing if every rule holds.
+    #[must_use]
+    pub const fn breaches(&self) -> Breaches<'_> {
+        Breaches(self)
+    }
+
     pub(crate) fn add(&mut self, rule: Rule, at: Option<u64>, text: impl FnOnce() -> String) {
         let total = self.total.entry(rule).or_default();
         *total += 1;
@@ -101,22 +120,34 @@ impl Report {
             Figure::Duplicated => self.duplicated += 1,
             Figure::Reordered => self.reordered += 1,
             Figure::Phantom => self.phantom += 1,
-            Figure::Other => {}
+            Figure::Other => self.other += 1,
         }
+    }
+}
+
+/// The breaches that were kept, a line each, and how many more there are of each rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Breaches<'a>(&'a Report);
+
+impl fmt::Display for Breaches<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        for breach in &report.breaches {
+            writeln!(f, "{breach}")?;
+        }
+        for (rule, total) in &report.total {
+            let kept = report.breaches.iter().filter(|b| b.rule == *rule).count() as u64;
+            if *total > kept {
+                writeln!(f, "{rule}: {} more", total - kept)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for breach in &self.breaches {
-            writeln!(f, "{breach}")?;
-        }
-        for (rule, total) in &self.total {
-            let kept = self.breaches.iter().filter(|b| b.rule == *rule).count() as u64;
-            if *total > kept {
-                writeln!(f, "{rule}: {} more", total - kept)?;
-            }
-        }
+        write!(f, "{}", self.breaches())?;
         let Counts {
             messages,
             deliveries,
@@ -128,12 +159,16 @@ impl fmt::Display for Report {
         write!(
             f,
             "messages {messages}, deliveries {deliveries}, acks {acks}, refusals {refusals}, \
-             unknown {unknown}, lost {}, duplicated {}, reordered {}, phantom {}, other {}",
-            self.lost,
-            self.duplicated,
-            self.reordered,
-            self.phantom,
-            self.of(Rule::Marks) + self.of(Rule::Counts) + self.of(Rule::IncompleteRecord),
-        )
+             unknown {unknown}, lost {}, duplicated {}, reordered {}, phantom {}",
+            self.lost, self.duplicated, self.reordered, self.phantom,
+        )?;
+        // These belong to none of the four figures, and are said only where there are some.
+        for rule in [Rule::Marks, Rule::Counts, Rule::IncompleteRecord] {
+            match self.of(rule) {
+                0 => {}
+                some => write!(f, ", {rule} {some}")?,
+            }
+        }
+        Ok(())
     }
 }

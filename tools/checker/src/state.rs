@@ -85,6 +85,8 @@ pub(crate) struct Reading {
     pub(crate) device: u32,
     pub(crate) user: u32,
     pub(crate) head: u64,
+    /// What it asked for.
+    pub(crate) asked: Ranges,
     pub(crate) events: Ranges,
     pub(crate) not_member: Ranges,
     pub(crate) gone: Ranges,
@@ -159,6 +161,8 @@ pub(crate) struct View {
     pub(crate) unfetched: Ranges,
     pub(crate) not_member: Ranges,
     pub(crate) gone: Ranges,
+    /// What it says that it has whole.
+    pub(crate) whole: Ranges,
     pub(crate) live_max: u64,
 }
 

@@ -1,20 +1,16 @@
-//! One device: the SDK's core over a real socket, with everything that it says and hears recorded
-//! at the moment that it does.
+//! One device, as whoever runs the replay sees it: jobs go in, and it says how far it is.
 
-use std::collections::{HashSet, VecDeque};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod driver;
+mod stay;
 
-use parlour_checker::frames::{hash_body, seen, why};
-use parlour_checker::{Intent, Op, Via};
-use parlour_sdk::core::saved::Asked;
-use parlour_sdk::core::{Client as Core, Ended, Input, Output, Settings, Update};
-use parlour_sdk::protocol::codec::Codec;
-use parlour_sdk::protocol::error::Action;
-use parlour_sdk::protocol::frame::{Client as Frame, Server as Answer};
-use parlour_sdk::protocol::{ConversationId, MessageId, Seq, SessionId};
-use parlour_sdk::{Command, Endpoint, Fetch, Item, Request, Session, Socket};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parlour_sdk::core::Ended;
+use parlour_sdk::protocol::{ConversationId, MessageId, Seq};
+use parlour_sdk::{Command, Endpoint, Request, Session};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
+use self::driver::Driver;
 use crate::record::Record;
 
 /// What a device is asked to do.
@@ -27,17 +23,39 @@ pub(crate) enum Job {
     ),
     /// What needs no outcome.
     Do(Command),
+    /// From now on, how far it is means how far it is here.
+    Follow(ConversationId),
+    /// Scrolls back to where it opened its channel, through what it may have left on the way.
+    ScrollBack,
     /// Loses its connection for so long, as a telephone in a tunnel.
     Away(Duration),
-    /// Records what its screen shows, and ends; having left, it is not held to what comes later.
+    /// Records what its screen shows and which places it has whole, and ends.
     End {
-        /// Whether it leaves.
+        /// Whether it leaves: it is then not held to what comes later.
         leave: bool,
+        /// The newest place that it is held to.
+        upto: Seq,
     },
 }
 
 /// How a request ended.
 pub(crate) type Told = (ConversationId, MessageId, Ended);
+
+/// What a device reads of what was said before it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Everything that it may, in order: an archive.
+    All,
+    /// The newest page of a channel that is opened at its end, and from there on all that comes:
+    /// a person's device. It had read up to `had` when it was last here; what was said between
+    /// that and the page it leaves on the server.
+    FromTheEnd {
+        /// The channel.
+        channel: ConversationId,
+        /// How far it was when it went; zero if it never was here.
+        had: Seq,
+    },
+}
 
 /// Speaks to a running device.
 #[derive(Clone)]
@@ -48,36 +66,26 @@ pub(crate) struct Device {
     pub(crate) session: Session,
 }
 
+/// How far a device is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Settled {
+    /// Nothing is on its way.
+    quiet: bool,
+    /// The newest place that it has of what it follows.
+    newest: Seq,
+}
+
 impl Device {
     /// Starts it.
-    pub(crate) fn start(endpoint: &Endpoint, session: Session, record: Record) -> Self {
-        let mut settings = Settings::new(session.user, session.device, session.token.clone());
-        settings.fetch = Fetch::Everything;
-        settings.held_max = 100_000;
-        settings.answer_ms = 5_000;
-        settings.backoff_ms_max = 2_000;
-        settings.client = "parlour-load".to_owned();
-        let mut seed = [0u8; 32];
-        let _ = getrandom::fill(&mut seed);
+    pub(crate) fn start(
+        endpoint: &Endpoint,
+        session: Session,
+        reads: Reads,
+        record: Record,
+    ) -> Self {
         let (jobs, taken) = mpsc::channel(1_024);
         let (tell, state) = watch::channel(Settled::default());
-        let driver = Driver {
-            core: Core::new(settings, seed),
-            session: session.clone(),
-            record,
-            endpoint: endpoint.clone(),
-            from: Instant::now(),
-            unix_ms: unix_ms(),
-            socket: None,
-            opening: None,
-            frames: VecDeque::new(),
-            connection: None,
-            waiting: Vec::new(),
-            state: tell,
-            newest: Seq::ZERO,
-            called: HashSet::new(),
-            away_until: None,
-        };
+        let driver = Driver::new(endpoint.clone(), session.clone(), reads, record, tell);
         tokio::spawn(driver.run(taken));
         Self {
             jobs,
@@ -99,415 +107,36 @@ impl Device {
         told.await.ok()
     }
 
+    /// Opens this conversation on its screen, or another that is not there.
+    pub(crate) async fn looks_at(&self, conversation: Option<ConversationId>) {
+        let focus = Command::Focus {
+            conversation,
+            members: false,
+        };
+        self.give(Job::Do(focus)).await;
+    }
+
     /// Waits until nothing is on its way and it has had this place.
     pub(crate) async fn holds(&self, seq: Seq) {
         let mut state = self.state.clone();
         let _ = state.wait_for(|s| s.quiet && s.newest >= seq).await;
     }
 
-    /// Whether nothing is on its way at the moment.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.state.borrow().quiet
+    /// Whether nothing is on its way at the moment, and it has had this place.
+    pub(crate) fn has_settled(&self, seq: Seq) -> bool {
+        let state = *self.state.borrow();
+        state.quiet && state.newest >= seq
+    }
+
+    /// Waits until it has recorded what it had, and is gone.
+    pub(crate) async fn ends(&self, leave: bool, upto: Seq) {
+        self.give(Job::End { leave, upto }).await;
+        self.jobs.closed().await;
     }
 }
 
-/// How far a device is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Settled {
-    quiet: bool,
-    newest: Seq,
-}
-
-struct Waiting {
-    id: MessageId,
-    permit: Option<OwnedSemaphorePermit>,
-    tell: Option<oneshot::Sender<Told>>,
-}
-
-struct Driver {
-    core: Core,
-    session: Session,
-    record: Record,
-    endpoint: Endpoint,
-    from: Instant,
-    unix_ms: u64,
-    socket: Option<Socket>,
-    opening: Option<tokio::task::JoinHandle<Option<Socket>>>,
-    frames: VecDeque<Frame>,
-    connection: Option<SessionId>,
-    waiting: Vec<Waiting>,
-    state: watch::Sender<Settled>,
-    away_until: Option<Instant>,
-    newest: Seq,
-    called: HashSet<MessageId>,
-}
-
-enum Event {
-    Job(Option<Job>),
-    Opened(Option<Box<Socket>>),
-    Frame(Box<Answer>),
-    Closed(Option<u16>, String),
-    Tick,
-}
-
-impl Driver {
-    fn now_ms(&self) -> u64 {
-        self.unix_ms + u64::try_from(self.from.elapsed().as_millis()).unwrap_or(0)
-    }
-
-    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        self.feed(Input::Start);
-        let leave = loop {
-            match self.next(&mut jobs).await {
-                Event::Job(None) => break true,
-                Event::Job(Some(Job::End { leave })) => break leave,
-                Event::Job(Some(Job::Ask(request, permit, tell))) => {
-                    self.ask(*request, permit, tell);
-                }
-                Event::Job(Some(Job::Do(command))) => self.feed(Input::Command(command)),
-                Event::Job(Some(Job::Away(time))) => {
-                    self.hung_up(None, "in a tunnel".to_owned());
-                    self.away_until = Some(Instant::now() + time);
-                }
-                Event::Opened(Some(socket)) => {
-                    self.socket = Some(*socket);
-                    self.feed(Input::Connected);
-                }
-                Event::Opened(None) => self.feed(Input::Disconnected {
-                    code: None,
-                    why: "the server cannot be reached".to_owned(),
-                }),
-                Event::Frame(frame) => {
-                    if let Answer::Welcome(welcome) = &*frame {
-                        self.connection = Some(welcome.session);
-                        self.record.add(&Op::Connect {
-                            device: self.session.device,
-                            user: self.session.user,
-                            connection: welcome.session,
-                        });
-                    }
-                    self.feed(Input::Frame(frame));
-                }
-                Event::Closed(code, why) => self.hung_up(code, why),
-                Event::Tick => {
-                    if self.away_until.is_some_and(|at| at <= Instant::now()) {
-                        self.away_until = None;
-                    }
-                    self.feed(Input::Tick);
-                }
-            }
-            let quiet = self.core.quiet() && self.away_until.is_none();
-            let state = Settled {
-                quiet,
-                newest: self.newest,
-            };
-            self.state
-                .send_if_modified(|s| std::mem::replace(s, state) != state);
-        };
-        self.end(leave);
-    }
-
-    async fn next(&mut self, jobs: &mut mpsc::Receiver<Job>) -> Event {
-        let wake = match (self.away_until, self.core.wake_at()) {
-            (Some(at), _) => Some(at),
-            (None, Some(ms)) => {
-                Some(self.from + Duration::from_millis(ms.saturating_sub(self.unix_ms)))
-            }
-            (None, None) => None,
-        };
-        let (socket, frames, opening) = (&mut self.socket, &mut self.frames, &mut self.opening);
-        let away = self.away_until.is_some();
-        tokio::select! {
-            job = jobs.recv() => Event::Job(job),
-            opened = async {
-                match opening {
-                    Some(task) => task.await.ok().flatten(),
-                    None => std::future::pending().await,
-                }
-            }, if !away => {
-                self.opening = None;
-                Event::Opened(opened.map(Box::new))
-            }
-            received = async {
-                match socket {
-                    Some(socket) => socket.drive(frames).await,
-                    None => std::future::pending().await,
-                }
-            } => match received {
-                Ok(frame) => Event::Frame(Box::new(frame)),
-                Err(closed) => Event::Closed(closed.code, closed.why),
-            },
-            () = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            } => Event::Tick,
-        }
-    }
-
-    fn feed(&mut self, input: Input) {
-        let mut out = Vec::new();
-        self.core.handle(self.now_ms(), input, &mut out);
-        self.act(out);
-    }
-
-    fn ask(
-        &mut self,
-        request: Request,
-        permit: Option<OwnedSemaphorePermit>,
-        tell: Option<oneshot::Sender<Told>>,
-    ) {
-        let mut out = Vec::new();
-        match self.core.request(self.now_ms(), request, &mut out) {
-            Ok(accepted) => {
-                self.waiting.push(Waiting {
-                    id: accepted.id,
-                    permit,
-                    tell,
-                });
-                // Recorded before any of it is handed to a socket.
-                let hash = self
-                    .core
-                    .outbox()
-                    .find(|row| row.id == accepted.id)
-                    .and_then(|row| match &row.asked {
-                        Asked::Send(send) => Some(hash_body(&send.body)),
-                        _ => None,
-                    });
-                self.called.insert(accepted.id);
-                self.record.add(&Op::Invoke {
-                    device: self.session.device,
-                    user: self.session.user,
-                    conversation: accepted.conversation,
-                    id: accepted.id,
-                    hash,
-                    intent: Intent::Send,
-                });
-            }
-            Err(refused) => eprintln!("{}: {refused}", self.session.name),
-        }
-        self.act(out);
-    }
-
-    fn act(&mut self, out: Vec<Output>) {
-        let mut queue = VecDeque::from(out);
-        while let Some(output) = queue.pop_front() {
-            match output {
-                Output::Connect => {
-                    let endpoint = self.endpoint.clone();
-                    let away = self.away_until;
-                    self.opening = Some(tokio::spawn(async move {
-                        if let Some(at) = away {
-                            tokio::time::sleep_until(at.into()).await;
-                        }
-                        Socket::open(&endpoint, Codec::MessagePack).await.ok()
-                    }));
-                }
-                Output::Close => self.close(),
-                Output::Send(frame) => {
-                    self.marks(&frame);
-                    self.own_accord(&frame);
-                    if self.socket.is_some() {
-                        self.frames.push_back(*frame);
-                    }
-                }
-                Output::Persist { ticket, .. } => {
-                    let mut more = Vec::new();
-                    self.core
-                        .handle(self.now_ms(), Input::Persisted(ticket), &mut more);
-                    queue.extend(more);
-                }
-                Output::Update(update) => self.note(update),
-            }
-        }
-    }
-
-    /// What the core sends of its own accord, such as the name of a group just made, is called too.
-    fn own_accord(&mut self, frame: &Frame) {
-        let (conversation, id, hash) = match frame {
-            Frame::Send(f) => match f.conversation {
-                Some(conversation) => (conversation, f.id, Some(hash_body(&f.body))),
-                None => return,
-            },
-            Frame::Edit(f) => (f.conversation, f.id, None),
-            Frame::Delete(f) => (f.conversation, f.id, None),
-            Frame::React(f) => (f.conversation, f.id, None),
-            _ => return,
-        };
-        if self.called.insert(id) {
-            self.record.add(&Op::Invoke {
-                device: self.session.device,
-                user: self.session.user,
-                conversation,
-                id,
-                hash,
-                // Made earlier than it is seen here: its order is not judged.
-                intent: Intent::Setup,
-            });
-        }
-    }
-
-    /// Records the marks that a frame states.
-    fn marks(&self, frame: &Frame) {
-        let (marks, read) = match frame {
-            Frame::Delivered(marks) => (marks, false),
-            Frame::Read(marks) => (marks, true),
-            _ => return,
-        };
-        for (conversation, seq) in &marks.marks {
-            self.record.add(&Op::MarkSet {
-                device: self.session.device,
-                user: self.session.user,
-                conversation: *conversation,
-                delivered: *seq,
-                read: if read { *seq } else { Seq::ZERO },
-            });
-        }
-    }
-
-    /// Records what the core tells.
-    fn note(&mut self, update: Update) {
-        let (device, user) = (self.session.device, self.session.user);
-        match update {
-            Update::Event { event, via } => {
-                self.newest = self.newest.max(event.seq);
-                if let Some(connection) = self.connection {
-                    self.record.add(&Op::Receive {
-                        device,
-                        user,
-                        connection,
-                        conversation: event.conversation,
-                        event: seen(&event),
-                        via: match via {
-                            parlour_sdk::Via::Live => Via::Live,
-                            parlour_sdk::Via::Page => Via::Page,
-                        },
-                    });
-                }
-            }
-            Update::Withheld {
-                conversation,
-                places,
-            } => self.record.add(&Op::Jump {
-                device,
-                user,
-                conversation,
-                from: places.from,
-                to: places.to,
-                why: why(places.why),
-            }),
-            Update::Ended {
-                conversation,
-                id,
-                how,
-            } => {
-                match &how {
-                    Ended::Sent { seq, n, .. } => self.record.add(&Op::Ok {
-                        device,
-                        conversation,
-                        id,
-                        seq: *seq,
-                        n: *n,
-                    }),
-                    Ended::Refused { code, .. } => self.record.add(&Op::Refused {
-                        device,
-                        conversation,
-                        id,
-                        code: *code,
-                        finally: code.action() == Action::GiveUp,
-                    }),
-                    Ended::GivenUp => {}
-                }
-                if let Some(at) = self.waiting.iter().position(|w| w.id == id) {
-                    let waiting = self.waiting.swap_remove(at);
-                    drop(waiting.permit);
-                    if let Some(tell) = waiting.tell {
-                        let _ = tell.send((conversation, id, how));
-                    }
-                }
-            }
-            Update::Receipts {
-                conversation,
-                members,
-            } => {
-                for (of, mark) in members {
-                    self.record.add(&Op::MarkSeen {
-                        observer: device,
-                        of,
-                        conversation,
-                        delivered: mark.delivered().seq,
-                        read: mark.read.seq,
-                    });
-                }
-            }
-            Update::Marks { conversation, own } => self.record.add(&Op::MarkSeen {
-                observer: device,
-                of: user,
-                conversation,
-                delivered: own.delivered().seq,
-                read: own.read.seq,
-            }),
-            _ => {}
-        }
-    }
-
-    fn hung_up(&mut self, code: Option<u16>, why: String) {
-        self.close();
-        self.feed(Input::Disconnected { code, why });
-    }
-
-    fn close(&mut self) {
-        self.frames.clear();
-        if let Some(opening) = self.opening.take() {
-            opening.abort();
-        }
-        self.socket = None;
-        if let Some(connection) = self.connection.take() {
-            self.record.add(&Op::Disconnect {
-                device: self.session.device,
-                connection,
-            });
-        }
-    }
-
-    /// What the screen shows at the end, and what never had an answer.
-    fn end(mut self, leave: bool) {
-        if leave {
-            self.close();
-        }
-        let device = self.session.device;
-        let conversations: Vec<ConversationId> =
-            self.core.lines().map(|l| l.conversation).collect();
-        for conversation in conversations {
-            let timeline = self.core.timeline(conversation, None, usize::MAX);
-            let events = timeline
-                .items
-                .iter()
-                .filter_map(|item| match item {
-                    Item::Placed { event, .. } => Some((event.seq, event.id)),
-                    _ => None,
-                })
-                .collect();
-            self.record.add(&Op::Timeline {
-                device,
-                conversation,
-                events,
-            });
-        }
-        let rows: Vec<_> = self.core.outbox().map(|r| (r.conversation, r.id)).collect();
-        for (conversation, id) in rows {
-            self.record.add(&Op::Unknown {
-                device,
-                conversation,
-                id,
-            });
-        }
-        // What is still connected at the end must have had everything: no `Disconnect` here.
-    }
-}
-
-fn unix_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

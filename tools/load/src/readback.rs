@@ -1,10 +1,14 @@
-//! Reads a conversation back from end to end with a device that has seen nothing of it.
+//! Reads a conversation back with devices that have seen nothing of it.
+//!
+//! Promises: what a device asked for is recorded beside what it got, so that the checker misses
+//! what did not come, and nothing else.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use parlour_checker::Op;
 use parlour_checker::frames::{memberships, read_back};
+use parlour_checker::{Op, ReadBack};
+use parlour_sdk::protocol::error::Action;
 use parlour_sdk::protocol::frame::server::{Event, Stretch};
 use parlour_sdk::protocol::{ConversationId, Seq};
 use parlour_sdk::{Endpoint, Error, Http, Session};
@@ -12,7 +16,7 @@ use parlour_sdk::{Endpoint, Error, Http, Session};
 use crate::record::Record;
 
 /// Events asked for at once.
-const PAGE: u32 = 200;
+pub(crate) const PAGE: u32 = 200;
 
 /// Repeats what may fail while the server is down, for a minute.
 pub(crate) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> anyhow::Result<T>
@@ -21,51 +25,39 @@ where
 {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
-        match call().await {
+        let error = match call().await {
             Ok(value) => return Ok(value),
-            Err(error @ (Error::Unreachable { .. } | Error::Answer { .. }))
-                if Instant::now() < until =>
-            {
-                let _ = error;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(Error::Server { code, .. })
-                if code.action() != parlour_sdk::protocol::error::Action::GiveUp
-                    && Instant::now() < until =>
-            {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
+        };
+        let passing = match &error {
+            Error::Unreachable { .. } | Error::Answer { .. } => true,
+            Error::Server { code, .. } => code.action() != Action::GiveUp,
+            _ => false,
+        };
+        if !passing || Instant::now() >= until {
+            return Err(error.into());
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Reads it all, and records what was there and who was in it. Answers the newest place.
-pub(crate) async fn conversation(
+/// Reads a conversation from its first place to its head, and records what was there. Answers the
+/// head and the events.
+pub(crate) async fn whole(
     endpoint: &Endpoint,
     reader: &Session,
     conversation: ConversationId,
     record: &Record,
-) -> anyhow::Result<Seq> {
-    let http = Http::with_token(endpoint, &reader.token);
-    let mut pages: Vec<Stretch> = Vec::new();
-    let mut after = Seq::ZERO;
-    let head = loop {
-        let page = patiently(|| http.history(conversation, None, Some(after), PAGE))
-            .await
-            .context("the history cannot be read back")?;
-        let (as_of, to, more) = (page.as_of, page.to, page.more);
-        pages.push(page);
-        if !more {
-            break as_of;
-        }
-        if to <= after {
-            bail!(
-                "the history of {conversation} stands still behind {after} but says there is more"
-            );
-        }
-        after = to;
-    };
+) -> anyhow::Result<(Seq, Vec<Event>)> {
+    let mut pages = Vec::new();
+    let head = pages_of(
+        endpoint,
+        reader,
+        conversation,
+        (Seq(1), Seq::MAX),
+        &mut pages,
+    )
+    .await?;
     record.add(&Op::ReadBack(read_back(
         reader.device,
         reader.user,
@@ -73,9 +65,68 @@ pub(crate) async fn conversation(
         head,
         &pages,
     )));
-    let events: Vec<Event> = pages.into_iter().flat_map(|p| p.events).collect();
-    for op in memberships(conversation, &events) {
+    let events = pages.into_iter().flat_map(|p| p.events).collect();
+    Ok((head, events))
+}
+
+/// Records who was in a conversation when, as all its events say.
+pub(crate) fn members(conversation: ConversationId, events: &[Event], record: &Record) {
+    for op in memberships(conversation, events) {
         record.add(&op);
     }
-    Ok(head)
+}
+
+/// Reads these places, which rise and do not overlap, and records what was there.
+pub(crate) async fn parts(
+    endpoint: &Endpoint,
+    reader: &Session,
+    conversation: ConversationId,
+    places: &[(Seq, Seq)],
+    record: &Record,
+) -> anyhow::Result<()> {
+    let (mut pages, mut head) = (Vec::new(), Seq::ZERO);
+    for part in places {
+        head = pages_of(endpoint, reader, conversation, *part, &mut pages).await?;
+    }
+    let read = read_back(reader.device, reader.user, conversation, head, &pages);
+    record.add(&Op::ReadBack(ReadBack {
+        parts: Some(places.to_vec()),
+        ..read
+    }));
+    Ok(())
+}
+
+/// Pages that hold `from` to `to`, or to the head. Answers the head.
+async fn pages_of(
+    endpoint: &Endpoint,
+    reader: &Session,
+    conversation: ConversationId,
+    (from, to): (Seq, Seq),
+    pages: &mut Vec<Stretch>,
+) -> anyhow::Result<Seq> {
+    let http = Http::with_token(endpoint, &reader.token);
+    let mut after = from.prev();
+    loop {
+        let left = to.0.saturating_sub(after.0).min(u64::from(PAGE));
+        let limit = u32::try_from(left).unwrap_or(PAGE);
+        let page = patiently(|| http.history(conversation, None, Some(after), limit))
+            .await
+            .with_context(|| {
+                format!(
+                    "{} cannot read the history back behind {after}",
+                    reader.name
+                )
+            })?;
+        let (head, upto, more) = (page.as_of, page.to, page.more);
+        pages.push(page);
+        if !more || upto >= to {
+            return Ok(head);
+        }
+        if upto <= after {
+            bail!(
+                "the history of {conversation} stands still behind {after} but says there is more"
+            );
+        }
+        after = upto;
+    }
 }

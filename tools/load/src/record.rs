@@ -7,20 +7,31 @@ use std::sync::{Arc, Mutex};
 use parlour_checker::{Checker, Op, Report};
 use parlour_sdk::protocol::{ConversationId, Seq};
 
+use crate::spoil::Spoiler;
+
 /// The record. Clones are the same one.
 #[derive(Clone)]
 pub(crate) struct Record {
-    checker: Arc<Mutex<Checker>>,
+    written: Arc<Mutex<Written>>,
     /// Events that devices were given.
     pub(crate) deliveries: Arc<AtomicU64>,
     newest: Arc<Mutex<BTreeMap<ConversationId, Seq>>>,
 }
 
+struct Written {
+    checker: Checker,
+    spoiler: Option<Spoiler>,
+}
+
 impl Record {
-    /// An empty record.
-    pub(crate) fn new() -> Self {
+    /// An empty record; one that is spoiled on the way to the judge, if there is a spoiler.
+    pub(crate) fn new(spoiler: Option<Spoiler>) -> Self {
+        let written = Written {
+            checker: Checker::new(20),
+            spoiler,
+        };
         Self {
-            checker: Arc::new(Mutex::new(Checker::new(20))),
+            written: Arc::new(Mutex::new(written)),
             deliveries: Arc::default(),
             newest: Arc::default(),
         }
@@ -42,8 +53,18 @@ impl Record {
             }
             _ => {}
         }
-        if let Ok(mut checker) = self.checker.lock() {
-            checker.feed(op);
+        if let Ok(mut written) = self.written.lock() {
+            let Written { checker, spoiler } = &mut *written;
+            match spoiler {
+                None => {
+                    checker.feed(op);
+                }
+                Some(spoiler) => {
+                    for op in spoiler.pass(op) {
+                        checker.feed(&op);
+                    }
+                }
+            }
         }
     }
 
@@ -56,9 +77,11 @@ impl Record {
             .unwrap_or_default()
     }
 
-    /// The verdict. The record is empty afterwards.
-    pub(crate) fn finish(&self) -> Option<Report> {
-        let mut checker = self.checker.lock().ok()?;
-        Some(std::mem::replace(&mut *checker, Checker::new(0)).finish())
+    /// The verdict, and what the spoiler did if there was one. The record is empty afterwards.
+    pub(crate) fn finish(&self) -> Option<(Report, Option<String>)> {
+        let mut written = self.written.lock().ok()?;
+        let checker = std::mem::replace(&mut written.checker, Checker::new(0));
+        let spoiled = written.spoiler.as_ref().map(Spoiler::did);
+        Some((checker.finish(), spoiled))
     }
 }

@@ -1,93 +1,29 @@
 //! Clients: each runs the core over a link, and keeps what the core says in a store that may lose
 //! what was not confirmed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+mod disk;
+mod recorded;
 
-use parlour_checker::frames::{hash_body, seen, why};
-use parlour_checker::{Intent, Op, Via};
-use parlour_client_core::saved::{Asked, Held, Op as StoreOp, Restored, Row, Ticket};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use parlour_checker::frames::hash_body;
+use parlour_checker::{Intent, Op};
+use parlour_client_core::saved::{Asked, Op as StoreOp, Ticket};
 use parlour_client_core::{
-    Accepted, Client as Core, Ended, Fetch, Input, Link, Output, Request, Settings, Update, view,
+    Accepted, Client as Core, Ended, Fetch, Input, Link, Output, Request, Settings,
 };
 use parlour_protocol::codec::Codec;
-use parlour_protocol::error::Action;
+use parlour_protocol::frame::Server;
 use parlour_protocol::frame::client::Token;
-use parlour_protocol::frame::server::{About, Event as Shown};
-use parlour_protocol::frame::{Client as Frame, Server};
-use parlour_protocol::id::{ConversationId, DeviceId, MessageId, SessionId, StoreId, UserId};
-use parlour_protocol::line::Line;
-use parlour_protocol::seq::Seq;
+use parlour_protocol::id::{DeviceId, MessageId, SessionId, UserId};
 
+use self::disk::Disk;
+use self::recorded::{marks, note, own_accord};
+use crate::alarm::Alarm;
 use crate::wire::Heard;
 use crate::world::{Event, ToClient, ToNode, World};
 
-/// What is on a device's disk.
-#[derive(Default)]
-struct Disk {
-    store: Option<StoreId>,
-    outbox: BTreeMap<MessageId, Row>,
-    lines: BTreeMap<ConversationId, Line>,
-    about: BTreeMap<ConversationId, About>,
-    held: BTreeMap<ConversationId, Held>,
-    events: BTreeMap<(ConversationId, Seq), Shown>,
-    mail: BTreeMap<DeviceId, u64>,
-}
-
-impl Disk {
-    fn apply(&mut self, op: StoreOp) {
-        match op {
-            StoreOp::Begin(store) => {
-                let outbox = core::mem::take(&mut self.outbox);
-                let mail = core::mem::take(&mut self.mail);
-                *self = Self {
-                    store: Some(store),
-                    outbox,
-                    mail,
-                    ..Self::default()
-                };
-            }
-            StoreOp::Outbox(row) => {
-                self.outbox.insert(row.id, Arc::unwrap_or_clone(row));
-            }
-            StoreOp::OutboxGone(id) => {
-                self.outbox.remove(&id);
-            }
-            StoreOp::Line(line) => {
-                self.lines.insert(line.conversation, line);
-            }
-            StoreOp::About(about) => {
-                self.about.insert(about.conversation, *about);
-            }
-            StoreOp::Held(conversation, held) => {
-                self.held.insert(conversation, *held);
-            }
-            StoreOp::Event(event) => {
-                self.events
-                    .insert((event.conversation, event.seq), Arc::unwrap_or_clone(event));
-            }
-            StoreOp::EventsGone(c, from, to) => {
-                self.events
-                    .retain(|(of, seq), _| *of != c || *seq < from || *seq > to);
-            }
-            StoreOp::Mail(from, k) => {
-                self.mail.insert(from, k);
-            }
-        }
-    }
-
-    fn restored(&self) -> Restored {
-        Restored {
-            store: self.store,
-            outbox: self.outbox.values().cloned().collect(),
-            lines: self.lines.values().copied().collect(),
-            about: self.about.values().cloned().collect(),
-            held: self.held.iter().map(|(c, h)| (*c, h.clone())).collect(),
-            events: self.events.values().cloned().collect(),
-            mail: self.mail.iter().map(|(d, k)| (*d, *k)).collect(),
-        }
-    }
-}
+pub use self::recorded::timelines;
 
 /// One device of one user.
 pub struct Client {
@@ -107,7 +43,7 @@ pub struct Client {
     link: Option<(u64, usize)>,
     opening: Option<u64>,
     connection: Option<SessionId>,
-    tick_ms: Option<u64>,
+    alarm: Alarm,
     /// What was called: asked for by its user, or sent of its own accord.
     pub invoked: BTreeSet<MessageId>,
     ended: BTreeMap<MessageId, Ended>,
@@ -132,7 +68,7 @@ impl Client {
             link: None,
             opening: None,
             connection: None,
-            tick_ms: None,
+            alarm: Alarm::default(),
             invoked: BTreeSet::new(),
             ended: BTreeMap::new(),
             heard: Heard::default(),
@@ -204,7 +140,7 @@ pub fn crash(world: &mut World, at: usize) {
     client.life += 1;
     client.off = false;
     client.core = None;
-    client.tick_ms = None;
+    client.alarm = Alarm::default();
     client.opening = None;
     // Of the batches in flight, some first ones may have made it to the disk.
     let writing = core::mem::take(&mut client.writing);
@@ -267,6 +203,7 @@ fn drop_link(world: &mut World, at: usize) {
 
 /// Something reaches a client.
 pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
+    let now_ms = world.now_ms;
     let Some(client) = world.clients.get_mut(at) else {
         return;
     };
@@ -280,10 +217,13 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
             input(world, at, Input::Start);
         }
         ToClient::Die => crash(world, at),
-        ToClient::Tick => {
-            client.tick_ms = None;
-            input(world, at, Input::Tick);
-        }
+        ToClient::Tick => match client.alarm.tick(now_ms) {
+            (true, _) => input(world, at, Input::Tick),
+            (false, Some(after)) => {
+                world.at(after, Event::Client(at, life, ToClient::Tick));
+            }
+            (false, None) => {}
+        },
         ToClient::Persisted(ticket) => {
             while client.writing.front().is_some_and(|(t, _)| *t <= ticket) {
                 if let Some((_, ops)) = client.writing.pop_front() {
@@ -430,12 +370,9 @@ fn act(world: &mut World, at: usize, out: Vec<Output>) {
     let Some(client) = world.clients.get_mut(at) else {
         return;
     };
-    if let Some(wake_ms) = client.core.as_ref().and_then(Core::wake_at)
-        && client.tick_ms.is_none_or(|t| wake_ms < t || t <= now_ms)
-    {
-        client.tick_ms = Some(wake_ms);
+    let wake_ms = client.core.as_ref().and_then(Core::wake_at);
+    if let Some(after) = client.alarm.set(now_ms, wake_ms) {
         let life = client.life;
-        let after = wake_ms.saturating_sub(now_ms).max(1);
         world.at(after, Event::Client(at, life, ToClient::Tick));
     }
 }
@@ -510,180 +447,4 @@ fn connect(world: &mut World, at: usize) {
     let node_life = world.nodes.get(node).map_or(0, |n| n.life);
     world.at(0, Event::Node(node, node_life, ToNode::Open(link, at)));
     world.at(after, Event::Client(at, life, ToClient::Up(link)));
-}
-
-/// What the core sends of its own accord, such as the deletion of what was given up too late, is
-/// called too.
-fn own_accord(world: &mut World, at: usize, frame: &Frame) {
-    let (conversation, id) = match frame {
-        Frame::Delete(f) => (f.conversation, f.id),
-        Frame::Edit(f) => (f.conversation, f.id),
-        Frame::React(f) => (f.conversation, f.id),
-        _ => return,
-    };
-    let Some(client) = world.clients.get_mut(at) else {
-        return;
-    };
-    if client.invoked.insert(id) {
-        let (device, user) = (client.device, client.user);
-        // Made earlier than it is seen here: its order is not judged.
-        let intent = Intent::Setup;
-        world.record(&Op::Invoke {
-            device,
-            user,
-            conversation,
-            id,
-            hash: None,
-            intent,
-        });
-    }
-}
-
-fn marks(world: &mut World, at: usize, frame: &Frame) {
-    let (marks, read) = match frame {
-        Frame::Delivered(marks) => (marks, false),
-        Frame::Read(marks) => (marks, true),
-        _ => return,
-    };
-    let Some((device, user)) = world.clients.get(at).map(|c| (c.device, c.user)) else {
-        return;
-    };
-    for (conversation, seq) in &marks.marks {
-        let op = Op::MarkSet {
-            device,
-            user,
-            conversation: *conversation,
-            delivered: *seq,
-            read: if read { *seq } else { Seq::ZERO },
-        };
-        world.record(&op);
-    }
-}
-
-fn note(world: &mut World, at: usize, update: Update) {
-    let Some(client) = world.clients.get(at) else {
-        return;
-    };
-    let (device, user, connection) = (client.device, client.user, client.connection);
-    // Marks of others are not kept over a restart: each life of the program sees them anew.
-    let mut eyes = *device.as_bytes();
-    eyes[1] = client.life.to_le_bytes()[0];
-    eyes[2] = client.life.to_le_bytes()[1];
-    let observer = DeviceId::from_bytes(eyes);
-    match update {
-        Update::Event { event, via } => {
-            let Some(connection) = connection else { return };
-            let via = match via {
-                parlour_client_core::Via::Live => Via::Live,
-                parlour_client_core::Via::Page => Via::Page,
-            };
-            let conversation = event.conversation;
-            let event = seen(&event);
-            world.record(&Op::Receive {
-                device,
-                user,
-                connection,
-                conversation,
-                event,
-                via,
-            });
-        }
-        Update::Withheld {
-            conversation,
-            places,
-        } => world.record(&Op::Jump {
-            device,
-            user,
-            conversation,
-            from: places.from,
-            to: places.to,
-            why: why(places.why),
-        }),
-        Update::Ended {
-            conversation,
-            id,
-            how,
-        } => {
-            // The worst moment to die: a person saw how it ended.
-            let life = client.life;
-            if let Some(client) = world.clients.get_mut(at) {
-                client.ended.insert(id, how.clone());
-            }
-            if world.breaking && world.dice.percent(2) {
-                world.at(0, Event::Client(at, life, ToClient::Die));
-            }
-            match how {
-                Ended::Sent { seq, n, .. } => {
-                    world.record(&Op::Ok {
-                        device,
-                        conversation,
-                        id,
-                        seq,
-                        n,
-                    });
-                }
-                Ended::Refused { code, .. } => {
-                    let finally = code.action() == Action::GiveUp;
-                    world.record(&Op::Refused {
-                        device,
-                        conversation,
-                        id,
-                        code,
-                        finally,
-                    });
-                }
-                Ended::GivenUp => {}
-            }
-        }
-        Update::Receipts {
-            conversation,
-            members,
-        } => {
-            for (of, mark) in members {
-                world.record(&Op::MarkSeen {
-                    observer,
-                    of,
-                    conversation,
-                    delivered: mark.delivered().seq,
-                    read: mark.read.seq,
-                });
-            }
-        }
-        Update::Marks { conversation, own } => world.record(&Op::MarkSeen {
-            observer,
-            of: user,
-            conversation,
-            delivered: own.delivered().seq,
-            read: own.read.seq,
-        }),
-        _ => {}
-    }
-}
-
-/// What its screen shows of every conversation.
-#[must_use]
-pub fn timelines(client: &Client) -> Vec<Op> {
-    let Some(core) = &client.core else {
-        return Vec::new();
-    };
-    let conversations: Vec<ConversationId> = core.lines().map(|l| l.conversation).collect();
-    conversations
-        .into_iter()
-        .map(|conversation| {
-            let timeline = core.timeline(conversation, None, usize::MAX);
-            let events = timeline
-                .items
-                .iter()
-                .filter_map(|item| match item {
-                    view::Item::Placed { event, .. } => Some((event.seq, event.id)),
-                    _ => None,
-                })
-                .collect();
-            Op::Timeline {
-                device: client.device,
-                conversation,
-                events,
-            }
-        })
-        .collect()
 }

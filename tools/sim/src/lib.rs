@@ -6,11 +6,12 @@
 //! does it as badly as the ports' promises allow (decision 27).
 //!
 //! [`world`] holds everything and runs the queue; [`client`], [`node`] and [`router`] execute what
-//! machines put out; [`calls`] is how calls go wrong; [`faults`] breaks things; [`work`] is what
-//! users do; [`script`] forces one interleaving instead of rolling dice; [`wire`] judges each frame, [`folds`] what devices show, and [`judge`] says whether
-//! it all held. With the feature `mutants`, bugs are planted to see
-//! that it would not have.
+//! machines put out; [`alarm`] is when machines are given time; [`calls`] is how calls go wrong;
+//! [`faults`] breaks things; [`work`] is what users do; [`script`] forces one interleaving instead
+//! of rolling dice; [`wire`] judges each frame, [`folds`] what devices show, and [`judge`] says
+//! whether it all held. With the feature `mutants`, bugs are planted to see that it would not have.
 
+pub mod alarm;
 pub mod calls;
 pub mod client;
 pub mod dice;

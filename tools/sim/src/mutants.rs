@@ -18,18 +18,18 @@ pub struct Fate {
 }
 
 /// Plants each bug in turn, and runs seeds from `from` until one shows it, at most `seeds`.
-/// `names` limits it to some of them, if any are given; `told` hears of each fate.
+/// `only` limits it to some of them, if any are given; `told` hears of each fate.
 pub fn run(
     from: u64,
     seeds: u64,
     threads: u64,
-    names: &[String],
+    only: &[Mutant],
     mut told: impl FnMut(&Fate),
 ) -> Vec<Fate> {
     std::panic::set_hook(Box::new(|_| {}));
     let chosen = Mutant::ALL
         .iter()
-        .filter(|m| names.is_empty() || names.iter().any(|n| *n == format!("{m:?}")));
+        .filter(|m| only.is_empty() || only.contains(m));
     let mut fates = Vec::new();
     for mutant in chosen {
         plant(Some(*mutant));

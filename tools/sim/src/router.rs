@@ -7,6 +7,7 @@ use parlour_ports::history::Cursor;
 use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::position::{Partition, Position};
 
+use crate::alarm::Alarm;
 use crate::calls::{Fate, fate};
 use crate::script::{Call, OrderId};
 use crate::world::{Event, ToNode, World};
@@ -25,7 +26,7 @@ struct Owned {
     term: u64,
     /// A read that waits for records.
     parked: Option<(parlour_engine::router::Call, Position, usize)>,
-    tick_ms: Option<u64>,
+    alarm: Alarm,
 }
 
 impl Router {
@@ -116,7 +117,7 @@ pub fn assign(world: &mut World, partition: Partition, to: usize) {
             machine,
             term,
             parked: None,
-            tick_ms: None,
+            alarm: Alarm::default(),
         },
     );
     let life = life_of(term);
@@ -163,7 +164,14 @@ pub fn input(world: &mut World, at: usize, life: u32, partition: Partition, inpu
         return;
     };
     if matches!(input, Input::Tick) {
-        owned.tick_ms = None;
+        let (wakes, after) = owned.alarm.tick(now_ms);
+        if let Some(after) = after {
+            world.at(after, Event::Router(at, life, partition, input));
+            return;
+        }
+        if !wakes {
+            return;
+        }
     }
     let mut out = Vec::new();
     owned.machine.handle(now_ms, input, &mut out);
@@ -186,6 +194,7 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
         }
         Output::Placed { .. } => {}
         Output::WakeAt { at_ms } => {
+            let now_ms = world.now_ms;
             let Some(owned) = world
                 .routers
                 .get_mut(at)
@@ -193,9 +202,7 @@ fn execute(world: &mut World, at: usize, life: u32, partition: Partition, output
             else {
                 return;
             };
-            if owned.tick_ms.is_none_or(|t| at_ms < t) {
-                owned.tick_ms = Some(at_ms);
-                let after = at_ms.saturating_sub(world.now_ms);
+            if let Some(after) = owned.alarm.set_earlier(now_ms, at_ms) {
                 world.at(after, Event::Router(at, life, partition, Input::Tick));
             }
         }

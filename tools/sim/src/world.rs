@@ -1,27 +1,25 @@
 //! The world: its parts, its queue, and the loop.
 
+mod event;
+mod ways;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use parlour_checker::{Checker, Op};
-use parlour_client_core as core;
-use parlour_engine::{gateway, router as engine_router, session};
 use parlour_ports::{accounts, history, log, roster, sessions};
-use parlour_protocol::frame::Client as Frame;
 use parlour_protocol::http::Scope;
-use parlour_protocol::id::{ConversationId, DeviceId, SessionId, StoreId, UserId};
-use parlour_protocol::node::Signal;
+use parlour_protocol::id::{ConversationId, DeviceId, StoreId, UserId};
 use parlour_protocol::position::{Generation, Partition};
 use parlour_protocol::record::Record;
 use parlour_protocol::row::Row;
 
-use crate::calls::Fate;
+pub use self::event::{Event, ToClient, ToNode};
 use crate::client::Client;
 use crate::dice::Dice;
-use crate::faults::Fault;
 use crate::judge::Outcome;
 use crate::node::Node;
 use crate::router::Router;
-use crate::script::{Call, Script};
+use crate::script::Script;
 
 /// Partitions of the log.
 pub const PARTITIONS: u16 = 3;
@@ -33,86 +31,6 @@ const WORK_MS: u64 = 30_000;
 pub(crate) const SETTLE_MS: u64 = 240_000;
 /// Where the world's clock begins, so that no time is zero.
 pub const BEGIN_MS: u64 = 1_700_000_000_000;
-
-/// Something that happens at a time.
-#[derive(Debug)]
-pub enum Event {
-    /// To a client, in one life of its process.
-    Client(usize, u32, ToClient),
-    /// To a node, in one life.
-    Node(usize, u32, ToNode),
-    /// To a router's partition, in one life.
-    Router(usize, u32, Partition, engine_router::Input),
-    /// Rows reach the store.
-    Rows(Vec<Row>),
-    /// Changes reach the roster.
-    Changes(Vec<parlour_protocol::roster::Change>),
-    /// A record reaches the log.
-    Record(Partition, Box<Record>, Option<u64>),
-    /// A call of a router takes effect and is answered.
-    RouterCall(usize, u32, Partition, Box<engine_router::Output>, u64),
-    /// A call of a connection takes effect and is answered.
-    NodeCall(
-        usize,
-        u32,
-        SessionId,
-        gateway::connection::Ask,
-        Box<gateway::need::Need>,
-        u64,
-    ),
-    /// A call of a node's machine takes effect and is answered.
-    SessionCall(usize, u32, Box<session::Output>, u64),
-    /// A partition is given to a router.
-    Assign(Partition, usize),
-    /// Rows that a process of this generation answered for too early: for a planted bug alone.
-    Unsynced(u64, Vec<Row>),
-    /// A router loses a partition, if it still has this life of it.
-    Revoke(usize, Partition, u64),
-    /// Something breaks, or is mended.
-    Fault(Fault),
-    /// A user does something.
-    Work,
-}
-
-/// What reaches a client.
-#[derive(Debug)]
-pub enum ToClient {
-    /// A frame's bytes on a link.
-    Frame(u64, std::sync::Arc<[u8]>),
-    /// The link is up.
-    Up(u64),
-    /// The link is gone.
-    Down(u64, Option<u16>),
-    /// Its store has confirmed a batch.
-    Persisted(core::saved::Ticket),
-    /// Time.
-    Tick,
-    /// Its process begins.
-    Begin,
-    /// Its owner starts it again after a stop.
-    Resume,
-    /// Its program dies.
-    Die,
-}
-
-/// What reaches a node.
-#[derive(Debug)]
-pub enum ToNode {
-    /// A frame on a link.
-    Frame(u64, Box<Frame>),
-    /// A client connects.
-    Open(u64, usize),
-    /// The link is gone.
-    Down(u64),
-    /// An input of a connection.
-    Connection(SessionId, Box<gateway::Input>),
-    /// An input of the node's machine.
-    Session(Box<session::Input>),
-    /// Time, for a connection.
-    Tick(SessionId),
-    /// Its process begins.
-    Begin,
-}
 
 /// Figures of a run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -466,77 +384,5 @@ impl World {
         let position = self.log.append(partition, record);
         self.tell(|| format!("log {position}"));
         crate::router::wake_readers(self, partition);
-    }
-
-    /// When a message on a link arrives: in order, after some while.
-    pub fn arrival(&mut self, link: u64, to_client: bool) -> u64 {
-        let slow = self.breaking && self.dice.percent(3);
-        let after = if slow {
-            self.dice.between(50, 1_500)
-        } else {
-            self.dice.between(0, 6)
-        };
-        let last = self.arrivals.entry((link, to_client)).or_default();
-        *last = (*last).max(self.now_ms + after);
-        *last - self.now_ms
-    }
-
-    /// Whether no router reaches a node now.
-    #[must_use]
-    pub fn is_cut(&self, node: usize) -> bool {
-        self.relay_cut
-            .get(&node)
-            .is_some_and(|until_ms| self.cluster && self.now_ms < *until_ms)
-    }
-
-    /// Signals on their way to a node. Some are lost, doubled or late, between nodes alone.
-    pub fn relay(&mut self, node: usize, signals: Vec<Signal>) {
-        let Some(life) = self.nodes.get(node).map(|n| n.life) else {
-            return;
-        };
-        if self.trace.is_some() {
-            for signal in &signals {
-                self.tell(|| format!("to node {node}: {signal:?}"));
-            }
-        }
-        let turn = self.turn(&Call::Relay {
-            node,
-            signals: &signals,
-        });
-        if let Some((fate, hold)) = turn {
-            let input = ToNode::Session(Box::new(session::Input::Signals(signals)));
-            match fate {
-                Fate::Fine { effect_ms, .. } | Fate::Lost { effect_ms, .. } => {
-                    self.effect(hold, effect_ms, Event::Node(node, life, input));
-                }
-                Fate::Refused { .. } | Fate::Vanished { .. } => {}
-            }
-            return;
-        }
-        let faulty = self.cluster && self.breaking;
-        if faulty && (self.is_cut(node) || self.dice.percent(4)) {
-            self.tell(|| format!("relay to node {node} loses {} signals", signals.len()));
-            return;
-        }
-        let late = faulty && self.dice.percent(4);
-        let after = if late {
-            self.dice.between(10, 2_000)
-        } else {
-            self.dice.between(0, 2)
-        };
-        let after = if self.cluster { after } else { 0 };
-        if faulty && self.dice.percent(2) {
-            let again = self.dice.between(0, 3_000);
-            let input = session::Input::Signals(signals.clone());
-            self.at(
-                again,
-                Event::Node(node, life, ToNode::Session(Box::new(input))),
-            );
-        }
-        let input = session::Input::Signals(signals);
-        self.at(
-            after,
-            Event::Node(node, life, ToNode::Session(Box::new(input))),
-        );
     }
 }

@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 
@@ -81,6 +81,18 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     show(command);
     let status = command.status().with_context(|| cannot_start(command))?;
     check(command, status)
+}
+
+/// Runs a command with its output shown as it comes, and gives its exit code as it is: what went
+/// wrong it has said itself.
+pub(crate) fn pass(command: &mut Command) -> Result<ExitCode> {
+    show(command);
+    let status = command.status().with_context(|| cannot_start(command))?;
+    match status.code().map(u8::try_from) {
+        Some(Ok(code)) => Ok(ExitCode::from(code)),
+        // Ended by a signal.
+        _ => check(command, status).map(|()| ExitCode::FAILURE),
+    }
 }
 
 /// Runs a command and gives its standard output, as text. Standard error is shown if it fails.

@@ -1,6 +1,7 @@
 //! `cargo xtask sim`: the seeded world, built with optimisation.
 //!
-//! Promises to pass every argument on as it is. What they mean is `parlour-sim`'s own affair.
+//! Promises to pass every argument on as it is, and the exit code back. What they mean is
+//! `parlour-sim`'s own affair.
 
 use std::process::{Command, ExitCode};
 
@@ -22,8 +23,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    shell::run(&mut command(&args.args)?)?;
-    Ok(ExitCode::SUCCESS)
+    shell::pass(&mut command(&args.args)?)
 }
 
 /// The simulation with these arguments, built first if need be.

@@ -236,6 +236,7 @@ fn dense() {
             user: user(0),
             conversation: C,
             head: Seq(2),
+            parts: None,
             withheld: vec![],
             events: vec![Seen {
                 seq: Seq(2),

@@ -165,6 +165,6 @@ fn a_whole_record_of_frames() {
     assert!(report.passed(), "\n{report}");
     assert_eq!(
         report.to_string(),
-        "messages 2, deliveries 2, acks 2, refusals 0, unknown 0, lost 0, duplicated 0, reordered 0, phantom 0, other 0"
+        "messages 2, deliveries 2, acks 2, refusals 0, unknown 0, lost 0, duplicated 0, reordered 0, phantom 0"
     );
 }

@@ -2,5 +2,6 @@
 
 mod broken;
 mod from_frames;
+mod parts;
 mod random;
 mod world;

@@ -394,6 +394,7 @@ impl World {
             user: user(0),
             conversation: C,
             head: Seq(self.events.len() as u64),
+            parts: None,
             events: (1..=self.events.len() as u64)
                 .map(|s| self.folded(s))
                 .collect(),

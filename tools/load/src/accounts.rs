@@ -1,0 +1,100 @@
+//! Accounts and devices, made by the administrator in bulk.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use parlour_sdk::protocol::frame::client::Token;
+use parlour_sdk::protocol::http::{BulkAccount, BulkAccounts, BulkMade, UserType};
+use parlour_sdk::{Endpoint, Http, Session};
+
+use crate::readback::patiently;
+
+/// Accounts made at once.
+const BULK: usize = 100;
+
+/// Who has an account, and which devices.
+pub(crate) struct Accounts {
+    endpoint: Endpoint,
+    admin: Token,
+    devices: u32,
+    /// Sessions by user name.
+    made: BTreeMap<String, Vec<Session>>,
+}
+
+impl Accounts {
+    /// Nobody yet. Each is to have so many devices.
+    pub(crate) fn new(endpoint: &Endpoint, admin: &str, devices: u32) -> Self {
+        Self {
+            endpoint: endpoint.clone(),
+            admin: Token(admin.to_owned()),
+            devices,
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// Everyone, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.made.keys().cloned().collect()
+    }
+
+    /// A user's devices; none if they have no account.
+    pub(crate) fn of(&self, name: &str) -> &[Session] {
+        self.made.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Makes accounts with devices for those who have none yet.
+    pub(crate) async fn ensure(&mut self, names: &[String]) -> anyhow::Result<()> {
+        let missing: Vec<String> = names
+            .iter()
+            .filter(|n| !self.made.contains_key(*n))
+            .cloned()
+            .collect();
+        for chunk in missing.chunks(BULK) {
+            for session in self.make(chunk, self.devices).await? {
+                let of = self.made.entry(session.name.clone()).or_default();
+                of.push(session);
+            }
+        }
+        Ok(())
+    }
+
+    /// A device that has seen nothing for each of these users, in this order.
+    pub(crate) async fn fresh(&self, names: &[String]) -> anyhow::Result<Vec<Session>> {
+        let mut all = Vec::new();
+        for chunk in names.chunks(BULK) {
+            let made = self.make(chunk, 1).await?;
+            for name in chunk {
+                let session = made.iter().find(|s| s.name == *name);
+                let session = session.with_context(|| format!("{name} was given no device"))?;
+                all.push(session.clone());
+            }
+        }
+        Ok(all)
+    }
+
+    async fn make(&self, names: &[String], devices: u32) -> anyhow::Result<Vec<Session>> {
+        let accounts = names
+            .iter()
+            .map(|name| BulkAccount {
+                name: name.clone(),
+                display: None,
+                r#type: UserType::Person,
+                devices,
+            })
+            .collect();
+        let ask = BulkAccounts { accounts };
+        let http = Http::with_token(&self.endpoint, &self.admin);
+        let made: BulkMade = patiently(|| http.post("/v1/admin/accounts", &ask))
+            .await
+            .context("accounts cannot be made")?;
+        let session = |device: parlour_sdk::protocol::http::BulkDevice| {
+            Some(Session {
+                user: device.user,
+                name: device.name,
+                device: device.device?,
+                token: device.token?,
+            })
+        };
+        Ok(made.devices.into_iter().filter_map(session).collect())
+    }
+}
