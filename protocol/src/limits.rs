@@ -86,8 +86,8 @@ impl Limits {
     /// Whether these limits can hold together: what one lets in, the others let out.
     ///
     /// # Errors
-    /// Which do not, and what to do, in a sentence.
-    pub fn check(&self) -> Result<(), String> {
+    /// The name of one that does not, and what to do, in a sentence.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
         let Self {
             body_bytes,
             client_frame_bytes,
@@ -113,7 +113,7 @@ impl Limits {
             ("ping_ms", self.ping_ms),
         ];
         if let Some((name, _)) = at_least_1.iter().find(|(_, limit)| *limit == 0) {
-            return Err(format!("limits.{name} is 0: nothing could be done at all"));
+            return Err((name, "must be above 0".to_owned()));
         }
         // The smaller, the greater, and what lies between them.
         let fits = [
@@ -146,20 +146,21 @@ impl Limits {
         ];
         for ((less, is), (more, has), between) in fits {
             if is.saturating_add(between) > has {
-                return Err(format!(
-                    "limits.{less} is {is} and limits.{more} is {has}: the latter has to be {} at \
-                     least, or the former {} at most",
-                    is.saturating_add(between),
-                    has.saturating_sub(between),
+                return Err((
+                    less,
+                    format!(
+                        "it is {is}, and limits.{more} {has}: make that {} at least, or this {} \
+                         at most",
+                        is.saturating_add(between),
+                        has.saturating_sub(between),
+                    ),
                 ));
             }
         }
         if self.group_members == 0 || self.group_members > GROUP_MEMBERS {
-            return Err(format!(
-                "limits.group_members is {}: a group has from 1 to {GROUP_MEMBERS} members; for \
-                 more, make a channel",
-                self.group_members
-            ));
+            let why =
+                format!("a group has from 1 to {GROUP_MEMBERS} members; make channels for more");
+            return Err(("group_members", why));
         }
         Ok(())
     }

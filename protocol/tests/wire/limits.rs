@@ -636,15 +636,14 @@ fn limits_hold_together() {
     assert_eq!(with(&|_| {}), Ok(()));
     let said = |change: &dyn Fn(&mut Limits)| with(change).expect_err("they do not");
     let large = said(&|l| l.body_bytes = 131_073);
-    assert_eq!(
-        large,
-        "limits.body_bytes is 131073 and limits.client_frame_bytes is 131072: the latter has to be \
-         132097 at least, or the former 130048 at most"
-    );
-    assert!(said(&|l| l.server_frame_bytes = 200_000).contains("limits.page_bytes"));
-    assert!(said(&|l| l.idle_ms = l.ping_ms).contains("limits.ping_ms"));
-    assert!(said(&|l| l.outbound_bytes = 1).contains("limits.outbound_bytes"));
-    assert!(said(&|l| l.sends_burst = 0).contains("limits.sends_burst is 0"));
-    assert!(said(&|l| l.group_members = 501).contains("make a channel"));
+    let why = "it is 131073, and limits.client_frame_bytes 131072: make that 132097 at least, or \
+               this 130048 at most";
+    assert_eq!(large, ("body_bytes", why.to_owned()));
+    assert_eq!(said(&|l| l.server_frame_bytes = 200_000).0, "page_bytes");
+    assert_eq!(said(&|l| l.idle_ms = l.ping_ms).0, "ping_ms");
+    assert_eq!(said(&|l| l.outbound_bytes = 1).0, "page_bytes");
+    let none = said(&|l| l.sends_burst = 0);
+    assert_eq!(none, ("sends_burst", "must be above 0".to_owned()));
+    assert_eq!(said(&|l| l.group_members = 501).0, "group_members");
     assert_eq!(with(&|l| l.group_members = 2), Ok(()));
 }

@@ -17,6 +17,8 @@ async fn a_client_that_never_reads_is_disconnected_and_loses_nothing() {
         "--set",
         "limits.idle_ms=2000",
         "--set",
+        "limits.ping_ms=1000",
+        "--set",
         "limits.sends_burst=100000",
     ]);
     let (ada, bob) = (node.sign_up("ada").await, node.sign_up("bob").await);

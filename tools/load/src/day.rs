@@ -118,6 +118,12 @@ fn one(path: &Path, messages: usize, names: &mut Names) -> anyhow::Result<Day> {
             speakers.push(name);
             speakers.len() - 1
         });
+        // Nobody can send nothing; on IRC it was a space.
+        let text = if text.is_empty() {
+            " ".to_owned()
+        } else {
+            text
+        };
         day.said.push((at, text));
         if messages > 0 && day.said.len() >= messages {
             break;

@@ -82,11 +82,6 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
         }
     }
     for (key, value) in [
-        (
-            "limits.client_frame_bytes",
-            config.limits.client_frame_bytes,
-        ),
-        ("limits.outbound_frames", config.limits.outbound_frames),
         ("session.mailbox_frames", config.session.mailbox_frames),
         ("session.renew_ms", config.session.renew_ms),
         ("session.revocations_ms", config.session.revocations_ms),
@@ -101,6 +96,12 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
         if value == 0 {
             wrong.push(format!("{}: must be above 0", loaded.named(key)));
         }
+    }
+    if let Err((name, why)) = config.limits.check() {
+        wrong.push(format!(
+            "{}: {why}",
+            loaded.named(&format!("limits.{name}"))
+        ));
     }
     for origin in &config.http.origins {
         let host = origin
