@@ -72,7 +72,7 @@ async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
     drop(data);
     let data = parlour_sdk::Data::open(&folder).unwrap();
     let (kept, _) = data.session().unwrap().unwrap();
-    assert_eq!(kept.roots(), [cert.clone()]);
+    assert_eq!(kept.roots(), std::slice::from_ref(&cert));
     assert_eq!(
         Http::with_token(&kept, &session.token)
             .me()
