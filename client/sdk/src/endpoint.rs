@@ -170,12 +170,6 @@ impl Endpoint {
 fn untrusted(wrong: &rustls::CertificateError, host: &str) -> String {
     use rustls::CertificateError as Wrong;
     match wrong {
-        Wrong::UnknownIssuer | Wrong::BadSignature => {
-            "its certificate is signed by no authority that is known here. If that authority is \
-             your own, or the certificate is signed by itself, name its file as one to be trusted \
-             (parlour-chat: --ca FILE)"
-                .to_owned()
-        }
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => format!(
             "its certificate is for another name than {host}; use the name that it is made for, \
              or have one made for this name"
@@ -186,12 +180,18 @@ fn untrusted(wrong: &rustls::CertificateError, host: &str) -> String {
         Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
             "its certificate is not valid yet; is the clock right here and there?".to_owned()
         }
+        Wrong::Revoked => "its certificate was revoked".to_owned(),
         other if other.to_string().contains("CaUsedAsEndEntity") => {
             "its certificate is an authority's (CA:TRUE), which no server can show as its own; \
              make it one with basicConstraints=CA:FALSE, or sign another with it"
                 .to_owned()
         }
-        other => other.to_string(),
+        // An authority of another's that has the same name is found first, and does not fit: then
+        // the reason is a stranger one than that the issuer is unknown.
+        _ => "its certificate is signed by no authority that is known here. If that authority is \
+              your own, or the certificate is signed by itself, name its file as one to be trusted \
+              (parlour-chat: --ca FILE)"
+            .to_owned(),
     }
 }
 

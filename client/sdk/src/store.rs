@@ -1,8 +1,8 @@
 //! [`Data`]: the folder in which a client keeps what it holds, and the one thread that writes it.
 //!
-//! The core decides what is kept ([`Op`]); here it is applied in order, each transaction as many
-//! batches as wait. Rows of the outbox are on disk (`synchronous=FULL`) before they are confirmed;
-//! everything else can be caught up again.
+//! The core decides what is kept ([`parlour_client_core::saved::Op`]); here it is applied in order,
+//! each transaction as many batches as wait. Rows of the outbox are on disk (`synchronous=FULL`)
+//! before they are confirmed; everything else can be caught up again.
 
 mod schema;
 mod tables;

@@ -19,7 +19,7 @@ pub(crate) fn line(text: &str) -> String {
     shown(text, false)
 }
 
-/// A name, on one line: as [`line`], and what only some writing needs is made visible too.
+/// A name, on one line: as [`line()`], and what only some writing needs is made visible too.
 pub(crate) fn name(text: &str) -> String {
     shown(text, true)
 }

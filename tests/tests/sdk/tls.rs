@@ -64,6 +64,23 @@ async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
         device_name: String::new(),
     };
     let session = Http::new(&endpoint).sign_up(&request).await.unwrap();
+    // A device that was logged in before remembers whom it is told to trust.
+    let folder = dir.path().join("device");
+    let mut data = parlour_sdk::Data::open(&folder).unwrap();
+    data.keep(&stranger, &session).unwrap();
+    data.trust(std::slice::from_ref(&cert)).unwrap();
+    drop(data);
+    let data = parlour_sdk::Data::open(&folder).unwrap();
+    let (kept, _) = data.session().unwrap().unwrap();
+    assert_eq!(kept.roots(), std::slice::from_ref(&cert));
+    assert_eq!(
+        Http::with_token(&kept, &session.token)
+            .me()
+            .await
+            .unwrap()
+            .name,
+        "ada"
+    );
     let client = Client::connect(Config::new(endpoint, session, Store::Memory))
         .await
         .unwrap();

@@ -3,7 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEventKind};
 use parlour_sdk::Link;
-use parlour_sdk::core::view::State;
+use parlour_sdk::core::view::{Before, State};
 use parlour_sdk::protocol::Seq;
 use proptest::prelude::*;
 use serde_json::json;
@@ -23,6 +23,11 @@ enum Step {
     Typing,
     Link(u8),
     Matches(u64),
+    /// Only so many of the newest events are held, and whether more can be had.
+    Held(usize, bool),
+    /// All are held again.
+    Whole,
+    Unread(u64),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -50,11 +55,18 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<bool>(), at()).prop_map(|(u, (x, y))| Step::Wheel(u, x, y)),
         2 => (1u16..130, 1u16..50).prop_map(|(w, h)| Step::Size(w, h)),
         1 => Just(Step::Size(1, 1)),
+        1 => (300usize..900, ".{0,20}").prop_map(|(n, t)| Step::Said(n, t)),
         3 => (1usize..40, ".{0,120}").prop_map(|(n, t)| Step::Said(n, t)),
         1 => ".{0,40}".prop_map(Step::Waits),
         1 => Just(Step::Typing),
         1 => (0u8..4).prop_map(Step::Link),
         1 => (0u64..200).prop_map(Step::Matches),
+        1 => prop::sample::select(vec!['g', 'n', 'f']).prop_map(|c| {
+            Step::Key(KeyCode::Char(c), KeyModifiers::CONTROL)
+        }),
+        2 => (0usize..900, any::<bool>()).prop_map(|(n, more)| Step::Held(n, more)),
+        1 => Just(Step::Whole),
+        1 => (0u64..900).prop_map(Step::Unread),
     ]
 }
 
@@ -99,6 +111,26 @@ fn take(world: &mut World, step: Step) {
             let why = "gone".to_owned();
             world.tell(Msg::Link(Link::Waiting { until_ms: 0, why }));
         }
+        Step::Held(count, more) => {
+            let held = world.held.get_mut(&ben).unwrap();
+            let gone = held.items.len().saturating_sub(count);
+            let first: Vec<_> = held.items.drain(..gone).collect();
+            world.gone.extend(first);
+            held.before = if more { Before::More } else { Before::NoRoom };
+            world.refresh();
+        }
+        Step::Whole => {
+            let held = world.held.get_mut(&ben).unwrap();
+            let gone = std::mem::take(&mut world.gone);
+            held.items.splice(0..0, gone);
+            held.before = Before::Nothing;
+            world.refresh();
+        }
+        Step::Unread(n) => {
+            let summary = &mut world.held.get_mut(&ben).unwrap().summary;
+            summary.unread = n.min(summary.head.n);
+            world.refresh();
+        }
         Step::Matches(seq) => world.tell(Msg::Matches(ben, "x".to_owned(), vec![Seq(seq)])),
     }
 }
@@ -115,7 +147,11 @@ proptest! {
             world.keys(&["Enter"]);
         }
         for step in steps {
-            if matches!(step, Step::Said(..) | Step::Waits(_)) && !inside {
+            let of_ben = matches!(
+                step,
+                Step::Said(..) | Step::Waits(_) | Step::Held(..) | Step::Whole | Step::Unread(_)
+            );
+            if of_ben && !inside {
                 continue;
             }
             take(&mut world, step);

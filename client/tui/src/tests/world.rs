@@ -56,6 +56,8 @@ pub(super) struct World {
     pub(super) model: Model,
     pub(super) now: u64,
     pub(super) held: BTreeMap<ConversationId, Held>,
+    /// What was let go of the items, and can be had again.
+    pub(super) gone: Vec<Item>,
     /// Everything asked that the world does not answer by itself.
     pub(super) asked: Vec<Command>,
 }
@@ -68,6 +70,7 @@ impl World {
             model,
             now: NOON,
             held: BTreeMap::new(),
+            gone: Vec::new(),
             asked: Vec::new(),
         };
         world.tell(Msg::Resize(w, h));
