@@ -104,7 +104,7 @@ pub enum Error {
         known: u8,
     },
     /// A file or folder within a store that is none of its own.
-    #[error("{path} does not belong into a store: move it away")]
+    #[error("{path} does not belong in a store: move it away")]
     Stray {
         /// The file or folder.
         path: PathBuf,

@@ -49,7 +49,7 @@ pub struct Report {
     pub files: u64,
     /// Files that are damaged, journals included. Each is a breach.
     pub damaged: u64,
-    /// Files and folders that do not belong into a store. Each is a breach.
+    /// Files and folders that do not belong in a store. Each is a breach.
     pub strays: u64,
     /// Rows read; none if tables are damaged, or something does not belong there.
     pub rows: u64,

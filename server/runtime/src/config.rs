@@ -203,7 +203,8 @@ crate::section! {
     /// Logs on standard error, and metrics.
     pub struct Telemetry {
         /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
-        /// `info,parlour_runtime=debug`.
+        /// `info,parlour_runtime=debug`. A bare `info` or `warn` leaves out what the storage engine
+        /// says of its own work; `info,fjall=info,lsm_tree=info` shows it.
         level: String = "info".to_owned();
         /// `text` or `json`.
         format: LogFormat = LogFormat::Text;

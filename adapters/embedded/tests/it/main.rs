@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod facts;
 mod full;
+mod met;
 mod rows;
 mod store;
 mod suites;
