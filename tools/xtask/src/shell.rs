@@ -192,7 +192,9 @@ fn program(path: &Path) -> String {
             .find(|there| there.is_file())
             .is_some_and(|there| there == path)
     });
-    let by_name = found || path.components().count() == 1;
+    // cargo names itself by where its toolchain lies, and is called by name nevertheless.
+    let cargo = env::var_os("CARGO").is_some_and(|cargo| cargo == path);
+    let by_name = found || cargo || path.components().count() == 1;
     let shown = if by_name { Path::new(name) } else { path };
     quoted(&shown.to_string_lossy())
 }
@@ -252,6 +254,9 @@ mod tests {
             "'/not/on the path/parlour' serve --data 'it'\\''s here' --listen 127.0.0.1:0 ''"
         );
         assert_eq!(text(Command::new("cargo").arg("build")), "cargo build");
+        // A test is run by cargo, which says where it is.
+        let own = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        assert_eq!(text(Command::new(own).arg("build")), "cargo build");
         // By its whole path, and on PATH: its name leads to it.
         let folders = env::var_os("PATH").unwrap_or_default();
         let there = env::split_paths(&folders).find_map(|f| {
