@@ -402,7 +402,7 @@ routes! {
     GET "/v1/conversations" Token _ -> Conversations [] "One's conversations.";
     GET "/v1/conversations/{conversation}" Token _ -> Conversation [] "A conversation as it stands.";
     GET "/v1/conversations/{conversation}/members" Token _ -> Members ["after", "limit"] "Its members.";
-    POST "/v1/conversations/{conversation}/members" Token AddMembers -> Placed [] "Adds members; if all of them are in, changes their roles.";
+    POST "/v1/conversations/{conversation}/members" Token AddMembers -> Placed [] "Adds members; if all of them are in, changes their roles; oneself alone: joins.";
     DELETE "/v1/conversations/{conversation}/members/{user}" Token _ -> Placed [] "Removes a member; oneself: leaves.";
     GET "/v1/conversations/{conversation}/history" Token _ -> Stretch ["before", "after", "changes_since", "limit"] "Events, folded.";
     POST "/v1/conversations/{conversation}/messages" Token Send -> Placed [] "Sends an event, as the frame `send` does; answered once it is durable.";

@@ -176,6 +176,22 @@ async fn requests_over_http_are_made_again() {
     }
     let one: Conversation = http.get(&format!("/v1/conversations/{id}")).await.ok();
     assert_eq!(one.members, 2, "and brings nobody in again");
+
+    // Oneself alone is a join: of what is open, and once.
+    let new = json!({"shape": "channel", "join": "open"});
+    let open: Conversation = http.post("/v1/conversations", &new).await.ok();
+    let closed: Conversation = http
+        .post("/v1/conversations", &json!({"shape": "channel"}))
+        .await
+        .ok();
+    let hers = node.http().with(&cat.token.0);
+    let join = json!({"id": message_id(), "members": [{"user": cat.user}]});
+    let path = |c: &Conversation| format!("/v1/conversations/{}/members", c.conversation);
+    let first: Placed = hers.post(&path(&open), &join).await.ok();
+    let again: Placed = hers.post(&path(&open), &join).await.ok();
+    assert_eq!(again.seq, first.seq);
+    let refused = hers.post(&path(&closed), &join).await.error();
+    assert_eq!(refused.code, Code::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -227,7 +227,8 @@ pub async fn make(
     Ok(Json(shown(entry, head)))
 }
 
-/// `POST /v1/conversations/{conversation}/members`: adds, or changes roles of those who are in.
+/// `POST /v1/conversations/{conversation}/members`: adds, or changes roles of those who are in;
+/// oneself alone, who is not in: joins.
 pub async fn add(
     State(node): State<Arc<Node>>,
     caller: Caller,
@@ -245,15 +246,21 @@ pub async fn add(
         kind: Some(kind::ROLE.to_owned()),
         ..add.clone()
     };
-    // Whether it adds or changes roles is decided once: who is in may be out at the next try.
+    let join = client::Send {
+        kind: Some(kind::JOIN.to_owned()),
+        named: Vec::new(),
+        ..add.clone()
+    };
+    // What it does is decided once: who is in may be out at the next try.
     let done = async || match given {
         None => Ok(None),
-        Some(_) => placed_before(&node, user, conversation, &[&add, &role]).await,
+        Some(_) => placed_before(&node, user, conversation, &[&add, &role, &join]).await,
     };
     if let Some(placed) = done().await? {
         return Ok(Json(placed));
     }
     let users: Vec<UserId> = add.named.iter().map(|named| named.user).collect();
+    let oneself = users == [user];
     let mut entries = stream::iter(users)
         .map(|user| node.ports.roster.entry(user, conversation))
         .buffered(ENTRIES);
@@ -261,7 +268,11 @@ pub async fn add(
     while let Some(entry) = entries.next().await {
         all_in &= entry?.as_ref().is_some_and(is_member);
     }
-    let send = if all_in { role.clone() } else { add.clone() };
+    let send = match (all_in, oneself) {
+        (true, _) => role.clone(),
+        (false, true) => join.clone(),
+        (false, false) => add.clone(),
+    };
     match submit(&node, &caller.0, send).await {
         // An earlier try came to its place meanwhile.
         Err(failure) if failure.code() == Code::ID_REUSED => done().await?.map(Json).ok_or(failure),
