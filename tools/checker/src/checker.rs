@@ -14,7 +14,7 @@ use crate::op::{Intent, Op, ReadBack, Seen, Shown, Via, Why};
 use crate::ranges::Ranges;
 use crate::report::Report;
 use crate::rule::Rule;
-use crate::state::{Place, Reading, Send, State};
+use crate::state::{Key, Place, Reading, Send, State};
 
 /// Breaches kept per rule unless told otherwise; all are counted.
 pub(crate) const KEPT_MAX: usize = 20;
@@ -101,11 +101,8 @@ impl Checker {
                 code,
                 finally,
             } => {
-                if finally && code != Code::ID_REUSED {
-                    self.report.counts.refusals += 1;
-                    if let Some(send) = self.called(at, device, conversation, id) {
-                        send.refused = Some(code);
-                    }
+                if finally {
+                    self.refused(at, device, conversation, id, code);
                 }
             }
             Op::Unknown {
@@ -263,8 +260,53 @@ impl Checker {
             (None, Some(_)) => send.hash = hash,
             (Some(known), Some(other)) if known != other => {
                 self.state.other_hashes.insert((key, other));
+                self.state.called_with.insert((key, device), other);
+                let reuses = self.state.reuses.entry((key.0, device)).or_default();
+                reuses.push(at);
             }
-            _ => {}
+            // The first body again, by a device that had called with another.
+            _ => {
+                self.state.called_with.remove(&(key, device));
+            }
+        }
+    }
+
+    /// The other contents that a device called an id with last, if it is one of two.
+    fn other_body(
+        &mut self,
+        device: DeviceId,
+        conversation: ConversationId,
+        id: MessageId,
+    ) -> Option<(Key, u64)> {
+        let device = self.state.device(device, None);
+        let user = self.state.user_of(device)?;
+        let key = (self.state.conversation(conversation).0, user, id);
+        let hash = self.state.called_with.get(&(key, device))?;
+        Some((key, *hash))
+    }
+
+    fn refused(
+        &mut self,
+        at: u64,
+        device: DeviceId,
+        conversation: ConversationId,
+        id: MessageId,
+        code: Code,
+    ) {
+        if code != Code::ID_REUSED {
+            self.report.counts.refusals += 1;
+        }
+        let other = self.other_body(device, conversation, id);
+        let Some(send) = self.called(at, device, conversation, id) else {
+            return;
+        };
+        match other {
+            Some(other) => {
+                self.state.refused_with.insert(other, code);
+            }
+            // Of contents that differ in more than the body.
+            None if code == Code::ID_REUSED => {}
+            None => send.refused = Some(code),
         }
     }
 
@@ -298,10 +340,17 @@ impl Checker {
         id: MessageId,
         place: (Seq, u64),
     ) {
+        let other = self.other_body(device, conversation, id);
         let Some(send) = self.called(at, device, conversation, id) else {
             return;
         };
         let known = *send.ok.get_or_insert(place);
+        match other {
+            None => send.ok_first = true,
+            Some(other) => {
+                self.state.ok_with.insert(other);
+            }
+        }
         if known.0 != place.0 {
             self.report.add(Rule::TwoOutcomes, Some(at), || {
                 format!(

@@ -119,6 +119,7 @@ fn judge_send(state: &State, report: &mut Report, key: Key, send: &Send) {
             )
         });
     }
+    contents(state, report, key, send, place, &name);
     match (send.ok, send.refused) {
         (Some((seq, _)), Some(code)) => report.add(Rule::TwoOutcomes, None, || {
             format!(
@@ -195,6 +196,43 @@ fn judge_send(state: &State, report: &mut Report, key: Key, send: &Send) {
     }
 }
 
+/// Where an id was used for two contents: what was answered with its place stands there, and what
+/// was refused does not.
+fn contents(
+    state: &State,
+    report: &mut Report,
+    key: Key,
+    send: &Send,
+    place: Option<&Place>,
+    name: &dyn Fn() -> String,
+) {
+    let Some(got) = place.and_then(|p| p.hash) else {
+        return;
+    };
+    let others = state.ok_with.range((key, 0)..=(key, u64::MAX));
+    let answered = others.map(|(_, hash)| *hash);
+    // Contents that nobody sent are a phantom instead.
+    let sent = state.other_hashes.contains(&(key, got));
+    let first = send.hash.filter(|_| send.ok_first && sent);
+    for _ in answered.chain(first).filter(|hash| *hash != got) {
+        report.add(Rule::LostWrite, None, || {
+            format!(
+                "{} was answered with its place, and other contents sent under its id stand there",
+                name()
+            )
+        });
+    }
+    if let Some(code) = state.refused_with.get(&(key, got)) {
+        report.add(Rule::RefusedButRead, None, || {
+            format!(
+                "{} with these contents was finally refused ({code}), and they stand at {:?}",
+                name(),
+                send.place.unwrap_or_default()
+            )
+        });
+    }
+}
+
 fn program_order(state: &State, report: &mut Report) {
     /// When it was made, where it stands, what it is.
     type Made<'a> = (u64, Seq, &'a Key);
@@ -212,8 +250,13 @@ fn program_order(state: &State, report: &mut Report) {
     }
     for ((conversation, device), mut sends) in made {
         sends.sort_unstable();
+        let reuses = state.reuses.get(&(conversation, device));
+        let mut reuses = reuses.into_iter().flatten().peekable();
         let mut last: Option<(Seq, &Key)> = None;
-        for (_, seq, key) in sends {
+        for (order, seq, key) in sends {
+            while reuses.next_if(|reuse| **reuse < order).is_some() {
+                last = None;
+            }
             if let Some((before, earlier)) = last
                 && seq < before
             {

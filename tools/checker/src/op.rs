@@ -153,8 +153,8 @@ pub enum Op {
         /// Countable events up to it.
         n: u64,
     },
-    /// It was refused. A final refusal with [`Code::ID_REUSED`] is of the other body that came
-    /// under the id, and not the id's outcome.
+    /// It was refused. Where an id was called with two bodies, a final refusal is of the body that
+    /// this device called it with last, and not the id's outcome; with [`Code::ID_REUSED`] always.
     Refused {
         /// The device.
         device: DeviceId,

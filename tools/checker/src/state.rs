@@ -72,6 +72,8 @@ pub(crate) struct Send {
     pub(crate) early: Option<u64>,
     pub(crate) hash: Option<u64>,
     pub(crate) ok: Option<(Seq, u64)>,
+    /// Answered to who called it with `hash`, and not with other contents.
+    pub(crate) ok_first: bool,
     pub(crate) refused: Option<Code>,
     pub(crate) place: Option<Seq>,
 }
@@ -182,6 +184,15 @@ pub(crate) struct State {
     pub(crate) sends: BTreeMap<Key, Send>,
     /// Other bodies called under an id, where a client used one twice.
     pub(crate) other_hashes: BTreeSet<(Key, u64)>,
+    /// When a device called an id with other contents, by conversation and device: `after` then
+    /// names what has its outcome already, so what comes behind waits for nothing before.
+    pub(crate) reuses: BTreeMap<(u32, u32), Vec<u64>>,
+    /// The last body that a device called under such an id.
+    pub(crate) called_with: BTreeMap<(Key, u32), u64>,
+    /// Bodies called under such an id that were answered with a place.
+    pub(crate) ok_with: BTreeSet<(Key, u64)>,
+    /// Bodies called under such an id that were finally refused.
+    pub(crate) refused_with: BTreeMap<(Key, u64), Code>,
     pub(crate) views: BTreeMap<(u32, u32), View>,
     /// The highest live place of each open connection and conversation.
     pub(crate) highs: BTreeMap<(SessionId, u32), Seq>,

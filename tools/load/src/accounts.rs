@@ -19,6 +19,8 @@ pub(crate) struct Accounts {
     devices: u32,
     /// Sessions by user name.
     made: BTreeMap<String, Vec<Session>>,
+    /// The device of a user that reads back, by their name.
+    readers: BTreeMap<String, Session>,
 }
 
 impl Accounts {
@@ -29,6 +31,7 @@ impl Accounts {
             admin: Token(admin.to_owned()),
             devices,
             made: BTreeMap::new(),
+            readers: BTreeMap::new(),
         }
     }
 
@@ -58,18 +61,27 @@ impl Accounts {
         Ok(())
     }
 
-    /// A device that has seen nothing for each of these users, in this order.
-    pub(crate) async fn fresh(&self, names: &[String]) -> anyhow::Result<Vec<Session>> {
-        let mut all = Vec::new();
-        for chunk in names.chunks(BULK) {
-            let made = self.make(chunk, 1).await?;
-            for name in chunk {
-                let session = made.iter().find(|s| s.name == *name);
-                let session = session.with_context(|| format!("{name} was given no device"))?;
-                all.push(session.clone());
+    /// A device for each of these users, in this order, that reads back and does nothing else: of a
+    /// conversation that it did not read back before it has seen nothing. One for each user, as an
+    /// account has only so many.
+    pub(crate) async fn fresh(&mut self, names: &[String]) -> anyhow::Result<Vec<Session>> {
+        let missing: Vec<String> = names
+            .iter()
+            .filter(|n| !self.readers.contains_key(*n))
+            .cloned()
+            .collect();
+        for chunk in missing.chunks(BULK) {
+            for session in self.make(chunk, 1).await? {
+                self.readers.insert(session.name.clone(), session);
             }
         }
-        Ok(all)
+        let reader = |name: &String| {
+            let session = self.readers.get(name);
+            session
+                .cloned()
+                .with_context(|| format!("{name} was given no device"))
+        };
+        names.iter().map(reader).collect()
     }
 
     async fn make(&self, names: &[String], devices: u32) -> anyhow::Result<Vec<Session>> {

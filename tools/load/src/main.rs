@@ -94,9 +94,9 @@ struct Replay {
     kills_min: u32,
     /// Devices of each user, any of which speaks.
     ///
-    /// `--devices-per-user 3`; at most 8, as fresh devices that read back come on top of them and
-    /// a user has at most 10.
-    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    /// `--devices-per-user 3`; at most 9, as one that reads back comes on top of them and a user
+    /// has at most 10.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9))]
     devices_per_user: u32,
     /// Messages per second at most; 0 is as fast as it goes.
     ///
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(run(&[]), None);
         for bad in [
             &["--devices-per-user", "0"][..],
-            &["--devices-per-user", "9"],
+            &["--devices-per-user", "10"],
             &["--window", "0"],
             &["--whole-readers", "0"],
             &["--fill", "501"],

@@ -4,4 +4,5 @@ mod broken;
 mod from_frames;
 mod parts;
 mod random;
+mod reuse;
 mod world;
