@@ -65,6 +65,8 @@ pub(crate) async fn run(options: Replay) -> anyhow::Result<bool> {
     let done = run.all(&days).await;
     let killed = killer.stop().await;
     told.abort();
+    // Until it is gone it holds the server too.
+    let _ = told.await;
     bar.finish_and_clear();
     let wall = began.elapsed();
     let (report, spoiled) = record.finish().context("the record was lost")?;
