@@ -36,7 +36,6 @@ macro_rules! mutants {
 
 mutants! {
     NoDedup: "D4", "a record whose send has an outcome already is placed again";
-    ReusePasses: "D4", "an id used again for other contents is answered with the first one's place";
     RefusalForgotten: "D4", "a final refusal is not an outcome: tried again, the send may be placed";
     VerdictIgnored: "D4", "a refusal by a gateway in the log is judged anew";
     AfterIgnored: "D5", "a send does not wait for the one that it names in `after`";

@@ -6,7 +6,6 @@ use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
-use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::{Answer, Mail};
 use parlour_protocol::record::Record;
 
@@ -223,9 +222,7 @@ impl Connection {
         let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
         match answer {
             // Of other contents, under the same id.
-            Answer::Placed { digest, .. }
-                if !contents::fits(digest, wait.digest) && !planted(Mutant::ReusePasses) =>
-            {
+            Answer::Placed { digest, .. } if !contents::fits(digest, wait.digest) => {
                 if self.reused.len() >= REUSED {
                     self.reused.pop_front();
                 }
@@ -269,7 +266,7 @@ impl Connection {
             }
             _ => false,
         });
-        planted(Mutant::ReusePasses) || !judged && !self.reused.contains(&key)
+        !judged && !self.reused.contains(&key)
     }
 
     pub(super) fn append(
