@@ -107,7 +107,7 @@ pub(crate) fn open_database(
 /// fjall's own work. 900 is fjall's own choice.
 fn files_kept() -> usize {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let limit = limit.unwrap_or(u64::MAX) / 4;
+    let limit = limit.unwrap_or(u64::MAX) / 8;
     usize::try_from(limit).unwrap_or(usize::MAX).clamp(4, 900)
 }
 

@@ -278,3 +278,6 @@ impl Inner {
         state.damaged = seen.damaged;
     }
 }
+
+#[cfg(test)]
+mod tests;

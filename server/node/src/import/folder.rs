@@ -47,7 +47,7 @@ impl Folder {
             Ok(found) if !found.is_dir() => {
                 bail!("{shown} is a file: name the folder that the logs are in")
             }
-            Err(why) if why.kind() == ErrorKind::NotFound => {
+            Err(why) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&why.kind()) => {
                 bail!("{shown} is not there: name the folder that the logs are in")
             }
             Err(why) if why.kind() == ErrorKind::PermissionDenied => {
