@@ -78,7 +78,14 @@ impl Aside {
         for _ in 0..TRIES {
             let before = Stand::of(&store);
             let tried = ends(folder).and_then(|()| attempt(folder, folder, link_hard));
-            let same = matches!((&before, Stand::of(&store)), (Ok(a), Ok(b)) if *a == b);
+            let same = match (before, Stand::of(&store)) {
+                (Ok(a), Ok(b)) => a == b,
+                // Something is there that stays in the way, or went away just now.
+                (Err(why), _) | (_, Err(why)) => {
+                    last = Error::io(&store)(why);
+                    false
+                }
+            };
             match tried {
                 Ok((at, look, said)) if same && look.damaged.is_none() => {
                     return Self::begin(folder, at, look, None)?.reaches(folder, said);
@@ -89,7 +96,11 @@ impl Aside {
                         last = error;
                     }
                 }
-                Err(Error::Io { why, .. }) if why.kind() == ErrorKind::NotFound => {}
+                Err(error @ Error::Io { .. }) if error.is_missing() => {
+                    if same {
+                        last = error;
+                    }
+                }
                 // Read while lists and tables were replaced.
                 Err(error @ Error::Damaged { .. }) if !same => last = error,
                 Err(error) => return Err(error),
@@ -161,8 +172,14 @@ impl Stand {
     fn of(store: &Path) -> std::io::Result<Self> {
         let mut lists = BTreeMap::new();
         for entry in std::fs::read_dir(store.join("keyspaces"))? {
+            // fjall passes over files here, and over a folder that was never finished.
             let list = entry?.path().join("current");
-            lists.insert(list.clone(), std::fs::read(list)?);
+            match std::fs::read(&list) {
+                Ok(bytes) => drop(lists.insert(list, bytes)),
+                Err(why)
+                    if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&why.kind()) => {}
+                Err(why) => return Err(why),
+            }
         }
         Ok(Self {
             journals: answered::journals(store)?,
@@ -183,28 +200,21 @@ fn link_hard(of: &Path, at: &Path) -> std::io::Result<()> {
 
 /// Copies what there is of a store into a temporary folder within `tmp`.
 fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(TempDir, Look, Said), Error> {
-    let io = |path: &Path, why| Error::Io {
-        path: path.to_owned(),
-        why,
-    };
     let store = folder.join("store");
     // First: everything that is read later has what was answered by now.
-    let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
+    let said = answered::read(&store).map_err(Error::io(&answered::path(&store)))?;
     let at = tempfile::Builder::new()
         .prefix(PREFIX)
         .tempdir_in(tmp)
-        .map_err(|why| io(tmp, why))?;
-    let store = store.canonicalize().map_err(|why| io(&store, why))?;
+        .map_err(Error::io(tmp))?;
+    let store = store.canonicalize().map_err(Error::io(&store))?;
     let look = journal::look(&store)?;
     copy(&store, at.path(), &look, link)?;
     Ok((at, look, said))
 }
 
 fn copy(from: &Path, to: &Path, look: &Look, link: Link) -> Result<(), Error> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |why| Error::Io { path, why }
-    };
+    let io = Error::io;
     for entry in std::fs::read_dir(from).map_err(io(from))? {
         let entry = entry.map_err(io(from))?;
         let (path, new) = (entry.path(), to.join(entry.file_name()));

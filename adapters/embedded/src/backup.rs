@@ -1,7 +1,7 @@
 //! Copies a store into one file, and makes a store of such a file.
 //!
-//! Promises: a copy is written beside its name, synced, and only then named, and the store that was
-//! copied is as it was; a restored store has another id, and begins a later generation than the
+//! Promises: a copy is written beside its name, under one that nobody else has, synced, and only then
+//! named, never over another file; the store that was copied is as it was; a restored store has another id, and begins a later generation than the
 //! copied one ever had (decision 15). A store is made aside, in the folder `restoring`, and moved to
 //! its place when all of it is on disk: whoever kills a restore leaves no store, and one that is
 //! refused until the restore was run again. Never: a store made of a file that does not check out.
@@ -11,9 +11,10 @@
 
 mod format;
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::fs::{File, Permissions};
+use std::io::{BufWriter, ErrorKind};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use parlour_protocol::row;
 
@@ -36,21 +37,17 @@ pub fn backup(
     file: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
-    if file.exists() {
-        return Err(Error::Exists {
-            path: file.to_owned(),
-        });
+    let exists = || Error::Exists {
+        path: file.to_owned(),
+    };
+    if file.symlink_metadata().is_ok() {
+        return Err(exists());
     }
     let beside = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    if let Err(why) = std::fs::read_dir(beside) {
-        return Err(Error::Io {
-            path: beside.to_owned(),
-            why,
-        });
-    }
+    std::fs::read_dir(beside).map_err(Error::io(beside))?;
     let aside = match Aside::open(folder) {
         Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
         other => other,
@@ -59,40 +56,39 @@ pub fn backup(
         return Err(Error::Damaged { path, why });
     }
     require_format(folder, &aside.data)?;
-    // Beside its whole name: `chat.backup` must not take the place of a neighbour `chat.new`.
-    let mut new = file.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    let count = write(&aside, folder, &new, progress).inspect_err(|_| {
-        // Half a copy is none, and takes room.
-        let _ = std::fs::remove_file(&new);
-    })?;
-    let io = |why| Error::Io {
-        path: file.to_owned(),
-        why,
-    };
-    std::fs::rename(&new, file).map_err(io)?;
+    // A name of its own, which goes with whoever is interrupted: others may write a copy meanwhile,
+    // and may have files of any name.
+    let io = Error::io(file);
+    let mut new = tempfile::Builder::new()
+        .prefix(".parlour-backup-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(beside)
+        .map_err(&io)?;
+    let count = write(&aside, folder, new.as_file_mut(), file, progress)?;
+    new.persist_noclobber(file)
+        .map_err(|failed| match failed.error.kind() {
+            ErrorKind::AlreadyExists => exists(),
+            _ => io(failed.error),
+        })?;
     // The name is only there for good once its folder is on disk.
     sync_folder(beside).map_err(io)?;
     progress(count, count);
     Ok(count)
 }
 
-/// Writes all pairs of a store into a new file, and syncs it.
+/// Writes all pairs of a store into a new file, which will have a name, and syncs it.
 fn write(
     aside: &Aside,
     folder: &Path,
-    new: &Path,
+    new: &mut File,
+    name: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
     let data = &aside.data;
     let of = data.approximate_len() as u64;
-    let io = |why| Error::Io {
-        path: new.to_owned(),
-        why,
-    };
-    let mut out = Writer::new(BufWriter::new(private_file(new).map_err(io)?));
-    out.begin().map_err(io)?;
+    let io = Error::io(name);
+    let mut out = Writer::new(BufWriter::new(new));
+    out.begin().map_err(&io)?;
     let mut count = 0u64;
     let own = table::meta(table::BATCH);
     for item in data.iter() {
@@ -101,18 +97,18 @@ fn write(
         if *key == *own {
             continue;
         }
-        out.pair(&key, &value).map_err(io)?;
+        out.pair(&key, &value).map_err(&io)?;
         count += 1;
         if count.is_multiple_of(1_024) {
             progress(count, of.max(count));
         }
     }
-    let written = out.end(count).map_err(io)?;
+    let written = out.end(count).map_err(&io)?;
     written
         .into_inner()
         .map_err(|e| io(e.into_error()))?
         .sync_all()
-        .map_err(io)?;
+        .map_err(&io)?;
     Ok(count)
 }
 
@@ -133,10 +129,7 @@ pub fn restore(
     }
     // Once through before anything is made: a copy that is cut short or damaged makes no store.
     let of = read(file, &mut |_, _| Ok(()))?;
-    let io = |why| Error::Io {
-        path: folder.to_owned(),
-        why,
-    };
+    let io = Error::io(folder);
     crate::store::private_folder(folder).map_err(|why| Error::CannotMake {
         path: folder.to_owned(),
         why,
@@ -148,14 +141,14 @@ pub fn restore(
     }
     let aside = folder.join(RESTORING);
     if aside.exists() {
-        std::fs::remove_dir_all(&aside).map_err(io)?;
+        std::fs::remove_dir_all(&aside).map_err(&io)?;
     }
-    std::fs::create_dir(&aside).map_err(io)?;
-    sync_folder(folder).map_err(io)?;
+    std::fs::create_dir(&aside).map_err(&io)?;
+    sync_folder(folder).map_err(&io)?;
     fill(file, &aside, of, progress)?;
-    std::fs::rename(aside.join("store"), folder.join("store")).map_err(io)?;
-    sync_folder(folder).map_err(io)?;
-    std::fs::remove_dir(&aside).map_err(io)?;
+    std::fs::rename(aside.join("store"), folder.join("store")).map_err(&io)?;
+    sync_folder(folder).map_err(&io)?;
+    std::fs::remove_dir(&aside).map_err(&io)?;
     progress(of, of);
     Ok(of)
 }
@@ -168,16 +161,7 @@ fn fill(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
     let (db, data) = open_database(&folder.join("store"), folder, CACHE)?;
-    let failed = |error: fjall::Error| match error {
-        fjall::Error::Io(why) => Error::Io {
-            path: folder.to_owned(),
-            why,
-        },
-        other => Error::Damaged {
-            path: folder.to_owned(),
-            why: other.to_string(),
-        },
-    };
+    let failed = |error: fjall::Error| files::named(&folder.join("store"), &error);
     let mut batches = Batches::begin(folder, &db, &data)?;
     let mut batch = batches.batch();
     let mut done = 0;
@@ -196,10 +180,7 @@ fn fill(
         }
         Ok(())
     })?;
-    let id = new_store_id().map_err(|why| Error::Io {
-        path: folder.to_owned(),
-        why,
-    })?;
+    let id = new_store_id().map_err(Error::io(folder))?;
     batch.insert(&data, own, row::to_bytes(&id));
     batches.commit(batch).map_err(failed)
 }
@@ -242,22 +223,11 @@ pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
     let store = folder.join("store");
     match store.metadata() {
         Ok(found) if found.is_dir() => Ok(()),
-        Err(why) if why.kind() == std::io::ErrorKind::PermissionDenied => {
+        Err(why) if why.kind() == ErrorKind::PermissionDenied => {
             Err(Error::Io { path: store, why })
         }
         _ => Err(Error::NoStore {
             path: folder.to_owned(),
         }),
     }
-}
-
-/// A new file for its owner alone: what is in it is everyone's messages.
-fn private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
 }

@@ -10,7 +10,7 @@ use parlour_protocol::row;
 
 use crate::answered::{self, Answered, Said};
 use crate::journal::Note;
-use crate::{Error, files, table};
+use crate::{Error, files, place, table};
 
 /// Writes batches, one after another.
 pub(crate) struct Batches {
@@ -46,6 +46,26 @@ pub(crate) fn lost(said: Said, number: u64) -> Option<String> {
     }
 }
 
+/// Writes down in which keyspace the rows are, unless that is known.
+fn note_place(store: &Path, keyspace: u64) -> Result<(), Error> {
+    let path = place::path(store);
+    match place::read(store).map_err(Error::io(&path))? {
+        place::Said::Keyspace(noted) if noted == keyspace => return Ok(()),
+        place::Said::Keyspace(noted) => {
+            return Err(Error::Damaged {
+                path: store.join("keyspaces").join(noted.to_string()),
+                why: format!("the rows are in it, and the engine has them in {keyspace}"),
+            });
+        }
+        place::Said::Missing => {}
+        place::Said::Damaged => tracing::warn!(
+            path = %path.display(),
+            "the file was damaged; the rows are where they were, and it is written anew"
+        ),
+    }
+    place::write(store, keyspace).map_err(Error::io(&path))
+}
+
 impl Batches {
     /// Goes on where a store stands, whose database this is.
     ///
@@ -53,17 +73,13 @@ impl Batches {
     /// `Damaged`: it lacks batches that were answered. `Io`.
     pub(crate) fn begin(folder: &Path, db: &Database, data: &Keyspace) -> Result<Self, Error> {
         let store = folder.join("store");
-        let io = |path: &Path, why| Error::Io {
-            path: path.to_owned(),
-            why,
-        };
         let damaged = |why| Error::Damaged {
             path: store.clone(),
             why,
         };
         let note = last(&store, data)?;
         let number = note.map_or(0, |note| note.number);
-        let said = answered::read(&store).map_err(|why| io(&answered::path(&store), why))?;
+        let said = answered::read(&store).map_err(Error::io(&answered::path(&store)))?;
         if said == Said::Damaged {
             tracing::warn!(
                 path = %answered::path(&store).display(),
@@ -77,13 +93,14 @@ impl Batches {
             Some(note) => note.nonce,
             None => {
                 let mut random = [0; 8];
-                getrandom::fill(&mut random)
-                    .map_err(|why| io(&store, std::io::Error::other(why)))?;
+                let random_failed = |why| Error::io(&store)(std::io::Error::other(why));
+                getrandom::fill(&mut random).map_err(random_failed)?;
                 u64::from_be_bytes(random)
             }
         };
+        note_place(&store, data.id())?;
         let answered =
-            Answered::begin(&store, number).map_err(|why| io(&answered::path(&store), why))?;
+            Answered::begin(&store, number).map_err(Error::io(&answered::path(&store)))?;
         Ok(Self {
             db: db.clone(),
             data: data.clone(),

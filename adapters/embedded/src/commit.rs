@@ -19,7 +19,8 @@ use parlour_protocol::row;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::batch::Batches;
-use crate::files::Watch;
+use crate::error::plain;
+use crate::files::{self, Watch};
 use crate::table;
 
 /// Jobs that wait; past it the caller waits.
@@ -287,14 +288,18 @@ impl Writer {
                 None => batch.remove(&self.data, key),
             }
         }
-        self.batches.commit(batch).map_err(|error| match error {
+        self.batches.commit(batch).map_err(|error| {
             // Nothing of this batch was written. Most often the disk was full, and has room again;
             // or tables were merged, and one is damaged.
-            fjall::Error::Poisoned => self.watch.stopped(),
-            fjall::Error::Io(why) if why.kind() == std::io::ErrorKind::StorageFull => {
-                stopped("the disk became full in the midst of a write; free room")
+            if matches!(error, fjall::Error::Poisoned) {
+                return self.watch.stopped();
             }
-            other => self.watch.broken("a batch cannot be written", &other),
+            match files::io_error(&error) {
+                Some(why) if !files::says_damage(why) => {
+                    stopped(&format!("a batch cannot be written: {}", plain(why)))
+                }
+                _ => self.watch.broken("a batch cannot be written", &error),
+            }
         })
     }
 

@@ -1,7 +1,9 @@
 //! Why a store does not open, each with what to do.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 /// Why a store does not open, or cannot be copied.
 #[derive(Debug, thiserror::Error)]
@@ -30,10 +32,19 @@ pub enum Error {
         known: u64,
     },
     /// A file is damaged.
-    #[error(
-        "{path} is damaged: {why}. Nothing was changed. Restore a backup into a new data folder, `parlour restore BACKUP DIR`, and use that; `parlour verify` names everything that is damaged in this one"
-    )]
+    #[error("{path} is damaged: {why}. Nothing was changed. {}", remedy(None))]
     Damaged {
+        /// The file, or the folder if it is not known which.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// A file is damaged, and that showed only when the engine had opened the store.
+    #[error(
+        "{path} is damaged: {why}. The engine had opened the store by then, and may have tidied up in it. {}",
+        remedy(None)
+    )]
+    DamagedWithin {
         /// The file, or the folder if it is not known which.
         path: PathBuf,
         /// What was found.
@@ -125,6 +136,58 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What the system said of a path.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |why| Self::Io {
+            path: path.to_owned(),
+            why,
+        }
+    }
+
+    /// Whether it says that a file is not there.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { why, .. } if why.kind() == ErrorKind::NotFound)
+    }
+
+    /// The same error, met after the engine opened the store itself and not a copy.
+    pub(crate) fn within(self) -> Self {
+        match self {
+            Self::Damaged { path, why } => Self::DamagedWithin { path, why },
+            other => other,
+        }
+    }
+}
+
+/// What is to be done about damage, in a sentence. With the data folder, if it is known: as a shell
+/// takes it.
+pub(crate) fn remedy(folder: Option<&Path>) -> String {
+    let verify = match folder {
+        Some(folder) => format!("parlour verify {}", quoted(folder)),
+        None => "parlour verify".to_owned(),
+    };
+    format!(
+        "Restore a backup into a new data folder, `parlour restore BACKUP DIR`, and use that; \
+         `{verify}` names everything that is damaged in this one"
+    )
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+/// Whether the process, or the whole system, has as many files open as it may.
+fn no_descriptors(why: &io::Error) -> bool {
+    matches!(Errno::from_io_error(why), Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// Why the system makes no folder.
 fn unmade(why: &io::Error) -> String {
     match why.kind() {
@@ -136,8 +199,11 @@ fn unmade(why: &io::Error) -> String {
 }
 
 /// What the system said, and what can be done about it.
-fn plain(why: &io::Error) -> String {
+pub(crate) fn plain(why: &io::Error) -> String {
     match why.kind() {
+        _ if no_descriptors(why) => {
+            "this process may open no more files; raise `ulimit -n`".to_owned()
+        }
         ErrorKind::NotFound => "it is not there; look at how the path is written".to_owned(),
         ErrorKind::PermissionDenied => {
             "this user may not read or write it; look at its owner and mode, or run as the user who has it"
@@ -153,5 +219,22 @@ fn plain(why: &io::Error) -> String {
             "the disk is full; free room there, and try again".to_owned()
         }
         _ => why.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_not_take_it() {
+        for (path, shown) in [
+            ("/srv/chat-1", "/srv/chat-1"),
+            ("/srv/the chat", "'/srv/the chat'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(Path::new(path)), shown);
+        }
     }
 }

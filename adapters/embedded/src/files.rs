@@ -25,7 +25,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::journal::{self, Look};
-use crate::{Error, answered};
+use crate::rest::Rest;
+use crate::{Error, answered, place};
 
 pub(crate) use find::Watch;
 
@@ -111,6 +112,7 @@ pub(crate) fn look(
     marker(store, committed, &mut seen)?;
     let keyspaces = store.join("keyspaces");
     let mut lists = Vec::new();
+    let noted = place::read(store).map_err(Error::io(&place::path(store)))?;
     for (number, folder) in folders(&keyspaces, &mut seen)? {
         if let Some(list) = list::read(&folder, &mut seen)? {
             lists.push((number, folder, list));
@@ -120,7 +122,13 @@ pub(crate) fn look(
     let complete = |names: bool| lists.iter().any(|(n, ..)| (*n == NAMES) == names);
     let (names, rows) = (complete(true), complete(false));
     let expected = committed && seen.damaged.is_empty();
-    if expected && !names {
+    if let place::Said::Keyspace(number) = noted
+        && seen.damaged.is_empty()
+        && lists.iter().all(|(n, ..)| *n != number)
+    {
+        let path = keyspaces.join(number.to_string()).join("current");
+        seen.damage(&path, "it is missing, and the rows are in that folder");
+    } else if expected && !names {
         let path = keyspaces.join("0").join("current");
         seen.damage(&path, "it is missing, with the list of keyspaces");
     } else if expected && !rows {
@@ -162,7 +170,7 @@ pub(crate) fn check(store: &Path) -> Result<(), Error> {
             path = %store.display(),
             "a crash left a store half made, with nothing in it: it is made anew"
         );
-        unmake(store).map_err(io(store))?;
+        unmake(store).map_err(Error::io(store))?;
     }
     Ok(())
 }
@@ -179,39 +187,69 @@ fn unmake(store: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Which file of this database it is that the engine cannot read, if that can be found; all are read
-/// for it.
-pub(crate) fn named(store: &Path, error: &impl std::fmt::Display) -> Error {
+/// What the engine's error comes to. Unless it is the system that refused, all files of this database
+/// are read, to find which one it is that the engine cannot read.
+pub(crate) fn named(store: &Path, error: &fjall::Error) -> Error {
+    match (error, io_error(error)) {
+        (fjall::Error::Poisoned, _) => Error::io(store)(std::io::Error::other(
+            "the engine's work in the background failed; its own messages have the cause",
+        )),
+        (_, Some(why)) if !says_damage(why) => Error::io(store)(again(why)),
+        _ => named_else(store, error),
+    }
+}
+
+/// The first file that is damaged, all of which are read for it; if none is, it is this.
+pub(crate) fn named_else(store: &Path, why: &impl std::fmt::Display) -> Error {
     match look(store, true, Depth::Whole, &mut |_, _| {}).and_then(Seen::whole) {
         Err(damaged) => damaged,
         Ok(()) => Error::Damaged {
             path: store.to_owned(),
-            why: error.to_string(),
+            why: why.to_string(),
         },
     }
 }
 
-fn io(path: &Path) -> impl Fn(std::io::Error) -> Error {
-    let path = path.to_owned();
-    move |why| Error::Io {
-        path: path.clone(),
-        why,
+/// What the system said, if that is why the engine failed, however deep it lies.
+pub(crate) fn io_error(error: &fjall::Error) -> Option<&std::io::Error> {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = at {
+        if let Some(why) = error.downcast_ref() {
+            return Some(why);
+        }
+        at = error.source();
+    }
+    None
+}
+
+/// Whether it is the disk that is at fault, by what the system says of a file that should be there.
+/// Anything else, such as a want of descriptors, of memory or of a right, says nothing of the file.
+pub(crate) fn says_damage(why: &std::io::Error) -> bool {
+    let by_kind = matches!(
+        why.kind(),
+        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory
+    );
+    by_kind || rustix::io::Errno::from_io_error(why) == Some(rustix::io::Errno::IO)
+}
+
+/// The same error once more: the system's cannot be copied.
+pub(crate) fn again(why: &std::io::Error) -> std::io::Error {
+    match why.raw_os_error() {
+        Some(number) => std::io::Error::from_raw_os_error(number),
+        None => std::io::Error::new(why.kind(), why.to_string()),
     }
 }
 
-/// What is to be done about a file that could not be read: one that may not be read is no damage.
+/// What is to be done about a file that could not be read: it is damage if the disk says so.
 fn read_failed(path: &Path, why: std::io::Error, seen: &mut Seen) -> Result<(), Error> {
-    match why.kind() {
-        ErrorKind::PermissionDenied => Err(io(path)(why)),
-        ErrorKind::NotFound => {
-            seen.damage(path, "it is missing");
-            Ok(())
-        }
-        _ => {
-            seen.damage(path, format!("it cannot be read: {why}"));
-            Ok(())
-        }
+    if !says_damage(&why) {
+        return Err(Error::io(path)(why));
     }
+    match why.kind() {
+        ErrorKind::NotFound => seen.damage(path, "it is missing"),
+        _ => seen.damage(path, format!("it cannot be read: {why}")),
+    }
+    Ok(())
 }
 
 fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
@@ -238,46 +276,21 @@ fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Err
     let mut out = Vec::new();
     let entries = match std::fs::read_dir(keyspaces) {
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(out),
-        other => other.map_err(io(keyspaces))?,
+        other => other.map_err(Error::io(keyspaces))?,
     };
     for entry in entries {
-        let path = entry.map_err(io(keyspaces))?.path();
+        let entry = entry.map_err(Error::io(keyspaces))?;
+        let path = entry.path();
+        // As the engine does.
+        if entry.file_type().map_err(Error::io(&path))?.is_file() {
+            continue;
+        }
         let number = path.file_name().and_then(|n| n.to_str()?.parse().ok());
         match number {
             Some(number) => out.push((number, path)),
-            None if path.is_dir() => seen.strays.push(path),
-            None => {}
+            None => seen.strays.push(path),
         }
     }
     out.sort_unstable();
     Ok(out)
-}
-
-/// Takes little-endian numbers off the front.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.first_chunk().copied()
-    }
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_le_bytes)
-    }
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-    fn u128(&mut self) -> Option<u128> {
-        self.array().map(u128::from_le_bytes)
-    }
 }

@@ -22,6 +22,7 @@ use parlour_protocol::row;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::answered::{self, Last, Said};
+use crate::rest::Rest;
 use crate::{Error, table};
 
 const START: u8 = 1;
@@ -59,61 +60,43 @@ type Broken = &'static str;
 
 const CUT: Broken = "it ends in the midst of a batch";
 
-/// Takes bytes off the front.
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, len: usize) -> Result<&'a [u8], Broken> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(CUT)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
-        self.take(N)?.first_chunk().copied().ok_or(CUT)
-    }
-
-    fn len_of_u32(&mut self) -> Result<usize, Broken> {
-        usize::try_from(u32::from_le_bytes(self.array()?)).map_err(|_| CUT)
-    }
-}
-
 /// The batch that begins these bytes.
 fn batch(bytes: &[u8], own: &[u8]) -> Result<Batch, Broken> {
     let mut rest = Rest(bytes);
-    if rest.array()? != [START] {
+    if rest.u8().ok_or(CUT)? != START {
         return Err("no batch begins where one should");
     }
-    let items = u32::from_le_bytes(rest.array()?);
-    let seqno = u64::from_le_bytes(rest.array()?);
+    let items = rest.u32().ok_or(CUT)?;
+    let seqno = rest.u64().ok_or(CUT)?;
     let hashed = rest.0;
     let mut note = None;
     for _ in 0..items {
-        match rest.array()? {
-            [ITEM] => {
-                let [kind, packed] = rest.array()?;
-                let _keyspace: [u8; 8] = rest.array()?;
-                let key = usize::from(u16::from_le_bytes(rest.array()?));
-                let _unpacked: [u8; 4] = rest.array()?;
-                let value = rest.len_of_u32()?;
-                let key = rest.take(key)?;
-                let value = rest.take(value)?;
+        match rest.u8().ok_or(CUT)? {
+            ITEM => {
+                let [kind, packed] = rest.array().ok_or(CUT)?;
+                let _keyspace = rest.u64().ok_or(CUT)?;
+                let key = usize::from(rest.u16().ok_or(CUT)?);
+                let _unpacked = rest.u32().ok_or(CUT)?;
+                let value = rest.u32().ok_or(CUT)?;
+                let key = rest.take(key).ok_or(CUT)?;
+                let value = usize::try_from(value).map_err(|_| CUT)?;
+                let value = rest.take(value).ok_or(CUT)?;
                 if key == own && (kind, packed) == (0, 0) {
                     note = row::from_bytes(value).ok();
                 }
             }
-            [CLEAR] => {
-                rest.take(8)?;
+            CLEAR => {
+                rest.take(8).ok_or(CUT)?;
             }
             _ => return Err("no item begins where one should"),
         }
     }
     let (hashed, _) = hashed.split_at(hashed.len() - rest.0.len());
-    if rest.array()? != [END] {
+    if rest.u8().ok_or(CUT)? != END {
         return Err("a batch does not end where it should");
     }
-    let checksum = u64::from_le_bytes(rest.array()?);
-    if rest.array()? != *MAGIC {
+    let checksum = rest.u64().ok_or(CUT)?;
+    if rest.array().ok_or(CUT)? != *MAGIC {
         return Err("a batch has no end");
     }
     if checksum != xxh3_64(hashed) {
@@ -270,13 +253,9 @@ fn place(at: usize, why: Broken) -> String {
 /// # Errors
 /// `Io`. Damage is no error here.
 pub(crate) fn look(store: &Path) -> Result<Look, Error> {
-    let io = |path: &Path, why| Error::Io {
-        path: path.to_owned(),
-        why,
-    };
     let own = table::meta(table::BATCH);
-    let said = answered::read(store).map_err(|why| io(&answered::path(store), why))?;
-    let journals = answered::journals(store).map_err(|why| io(store, why))?;
+    let said = answered::read(store).map_err(Error::io(&answered::path(store)))?;
+    let journals = answered::journals(store).map_err(Error::io(store))?;
     let newest = journals
         .last()
         .map(|(number, path)| (*number, path.clone()));
@@ -285,7 +264,7 @@ pub(crate) fn look(store: &Path) -> Result<Look, Error> {
     let mut broken: Option<(u64, PathBuf, usize, Broken)> = None;
     let mut behind = None;
     for (number, path) in journals {
-        let bytes = used(&path).map_err(|why| io(&path, why))?;
+        let bytes = used(&path).map_err(Error::io(&path))?;
         if broken.is_none() {
             let (at, why) = walk(&bytes, &own, &mut before);
             look.whole.push((path.clone(), at as u64));
@@ -361,7 +340,7 @@ pub(crate) fn cut(look: Look) -> Result<(), Error> {
             file.set_len(at)?;
             file.sync_all()
         };
-        cut().map_err(|why| Error::Io { path, why })?;
+        cut().map_err(Error::io(&path))?;
     }
     Ok(())
 }

@@ -8,8 +8,9 @@
 //!
 //! [`Store`] opens a folder and hands out the ports. `commit` is the committer, `batch` what it
 //! writes with; `table` says what lies under which key; then one module for each port. `files`,
-//! `journal` and `answered` look at every file before fjall does, and tell damage from a torn write. [`verify`] checks a whole
-//! store, [`backup`] copies one and makes one of a copy; both look at it `aside`.
+//! `journal`, `answered` and `place` look at every file before fjall does, and tell damage from a torn
+//! write. [`verify`] checks a whole store, [`backup`] copies one and makes one of a copy; both look at
+//! it `aside`.
 
 mod accounts;
 mod answered;
@@ -24,7 +25,9 @@ mod journal;
 mod keys;
 mod lock;
 mod log;
+mod place;
 mod relay;
+mod rest;
 mod roster;
 mod sessions;
 mod store;

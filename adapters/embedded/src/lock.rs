@@ -15,17 +15,14 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("lock");
-        let io = |why| Error::Io {
-            path: path.clone(),
-            why,
-        };
+        let io = Error::io(&path);
         let mut file = OpenOptions::new()
             .create(true)
             .read(true)
             .write(true)
             .truncate(false)
             .open(&path)
-            .map_err(io)?;
+            .map_err(&io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -42,9 +39,9 @@ impl Lock {
             }
             Err(TryLockError::Error(why)) => return Err(io(why)),
         }
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        writeln!(file, "{}", std::process::id()).map_err(io)?;
+        file.set_len(0).map_err(&io)?;
+        file.rewind().map_err(&io)?;
+        writeln!(file, "{}", std::process::id()).map_err(&io)?;
         Ok(Self { file })
     }
 }

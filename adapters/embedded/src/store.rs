@@ -1,6 +1,6 @@
 //! [`Store`]: opens a folder and hands out the ports.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
@@ -76,10 +76,6 @@ pub(crate) fn open_database(
 ) -> Result<(Database, Keyspace), Error> {
     let path = folder.join("store");
     let damaged = |error: fjall::Error| match error {
-        fjall::Error::Io(why) => Error::Io {
-            path: path.clone(),
-            why,
-        },
         fjall::Error::Locked => Error::InUse {
             path: folder.to_owned(),
             holder: "another process".to_owned(),
@@ -91,12 +87,13 @@ pub(crate) fn open_database(
     let open = std::panic::AssertUnwindSafe(|| {
         Database::builder(at)
             .cache_size(cache_bytes)
+            .max_cached_files(Some(files_kept()))
             .max_journaling_size(64 << 20)
             .manual_journal_persist(true)
             .open()
     });
     let db = std::panic::catch_unwind(open)
-        .map_err(|_| files::named(&path, &"its files do not hold together"))?
+        .map_err(|_| files::named_else(&path, &"its files do not hold together"))?
         .map_err(damaged)?;
     let data = db
         .keyspace("data", || {
@@ -104,6 +101,14 @@ pub(crate) fn open_database(
         })
         .map_err(damaged)?;
     Ok((db, data))
+}
+
+/// Tables that fjall may keep open: of what the process may open the rest is for connections, and for
+/// fjall's own work. 900 is fjall's own choice.
+fn files_kept() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = limit.unwrap_or(u64::MAX) / 8;
+    usize::try_from(limit).unwrap_or(usize::MAX).clamp(4, 900)
 }
 
 /// Makes a folder that is missing, for its owner alone: what is in it is everyone's messages. One
@@ -147,10 +152,14 @@ impl Store {
         if path.is_dir() {
             files::check(&path)?;
         }
-        let (db, data) = open_database(&path, folder, options.cache_bytes)?;
-        require_format(folder, &data)?;
-        let mut batches = Batches::begin(folder, &db, &data)?;
-        let (id, generation) = prepare(folder, &mut batches, &data)?;
+        let begin = || {
+            let (db, data) = open_database(&path, folder, options.cache_bytes)?;
+            require_format(folder, &data)?;
+            let mut batches = Batches::begin(folder, &db, &data)?;
+            let (id, generation) = prepare(folder, &mut batches, &data)?;
+            Ok((db, data, batches, id, generation))
+        };
+        let (db, data, batches, id, generation) = begin().map_err(Error::within)?;
         let watch = Watch::new(folder);
         let committer = Committer::start(
             batches,
@@ -162,10 +171,7 @@ impl Store {
             },
             watch.clone(),
         )
-        .map_err(|why| Error::Io {
-            path: folder.to_owned(),
-            why,
-        })?;
+        .map_err(Error::io(folder))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 db,
@@ -273,18 +279,14 @@ fn prepare(
     batches: &mut Batches,
     data: &Keyspace,
 ) -> Result<(StoreId, Generation), Error> {
-    let path = PathBuf::from(folder);
     let damaged = |why: String| Error::Damaged {
-        path: path.clone(),
+        path: folder.to_owned(),
         why,
     };
     let id = data.get(table::meta("id"));
     let id = match id.map_err(|e| files::named(&folder.join("store"), &e))? {
         Some(bytes) => row::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?,
-        None => new_store_id().map_err(|why| Error::Io {
-            path: path.clone(),
-            why,
-        })?,
+        None => new_store_id().map_err(Error::io(folder))?,
     };
     let generation = Generation(number(folder, data, "generation")?.unwrap_or(0) + 1);
     let mut batch = batches.batch();
@@ -295,13 +297,9 @@ fn prepare(
         table::meta("generation"),
         row::to_bytes(&generation.0),
     );
-    batches.commit(batch).map_err(|e| match e {
-        fjall::Error::Io(why) => Error::Io {
-            path: path.clone(),
-            why,
-        },
-        other => files::named(&folder.join("store"), &other),
-    })?;
+    batches
+        .commit(batch)
+        .map_err(|e| files::named(&folder.join("store"), &e))?;
     Ok((id, generation))
 }
 

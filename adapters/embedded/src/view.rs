@@ -81,7 +81,7 @@ impl View {
         item: fjall::Guard,
     ) -> Result<(fjall::UserKey, T), Error> {
         let pair = item.into_inner();
-        let (key, bytes) = pair.map_err(|e| self.watch.broken("rows cannot be read", &e))?;
+        let (key, bytes) = pair.map_err(|e| self.watch.unread("rows cannot be read", &e))?;
         let row = row::from_bytes(&bytes).map_err(|e| unreadable(&key, e))?;
         Ok((key, row))
     }

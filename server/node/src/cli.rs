@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use parlour_runtime::sockets::descriptors;
 
 use crate::config::{self, Given, Loaded, Outside};
 use crate::import::{self, Import, OnError};
@@ -61,9 +62,9 @@ Examples:
   parlour verify ./parlour-data
 
 Reads every file to its end and names each that is damaged; rows are checked if all are whole. The
-exit code is 1 if anything is wrong. Changes nothing. The journals are copied into the folder for temporary files (TMPDIR), which takes
-up to some hundred megabytes there. Of a server that runs, make a backup, restore it elsewhere, and
-check that.")]
+exit code is 1 if anything is wrong. Changes nothing. The journals are copied into the folder for
+temporary files (TMPDIR), which takes up to some hundred megabytes there. Of a server that runs, make
+a backup, restore it elsewhere, and check that.")]
     Verify {
         /// The data folder, which no server uses.
         dir: PathBuf,
@@ -75,8 +76,8 @@ Examples:
   parlour backup ./parlour-data chat.backup
   parlour backup /srv/chat \"chat-$(date +%F).backup\"
 
-The file is its owner's alone, and is there whole or not at all. A store with a damaged file is not
-copied.")]
+The file is its owner's alone, is there whole or not at all, and replaces no other. A store with a
+damaged file is not copied. A backup that is killed leaves a file `.parlour-backup-…` beside it.")]
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -237,6 +238,8 @@ impl Cli {
     /// # Errors
     /// What went wrong, in a sentence that says what to do.
     pub(crate) fn run(self) -> anyhow::Result<()> {
+        // A store takes a file for each of its tables, and a server one for each connection.
+        descriptors::raise();
         match self.command {
             Command::Serve(settings) => {
                 let (loaded, outside) = settings.load()?;
@@ -256,7 +259,11 @@ impl Cli {
                     Some(file) => file.display().to_string(),
                     None => "no file; environment and flags".to_owned(),
                 };
-                println!("{from}: nothing is wrong; {} keys are set", loaded.set());
+                let set = match loaded.set() {
+                    1 => "1 key is set".to_owned(),
+                    set => format!("{set} keys are set"),
+                };
+                println!("{from}: nothing is wrong; {set}");
                 Ok(())
             }
             Command::Verify { dir } => keep::verify(&dir),

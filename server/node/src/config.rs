@@ -10,7 +10,7 @@ mod check;
 mod read;
 mod sample;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use parlour_runtime::config as runtime;
@@ -167,6 +167,8 @@ pub(crate) struct Loaded {
     /// The values.
     pub(crate) config: Config,
     origins: BTreeMap<String, String>,
+    /// Keys whose values cannot be read: what follows from that is not said as well.
+    unread: BTreeSet<String>,
 }
 
 impl Loaded {
@@ -233,8 +235,14 @@ fn load(
             Err(e) => wrong.push(read::unread(&path.display(), &e)),
         }
     }
+    let secrets = secret_keys(&parts);
+    wrong.extend(twice(&secrets, |key| Some(set.get(key)?.1.as_str())));
     let (given, unknown_env) = read_env(env, &parts, &known);
     wrong.extend(unknown_env);
+    for source in [&given, &flags] {
+        let from = |key: &str| Some(source.iter().find(|g| g.key == key)?.from.as_str());
+        wrong.extend(twice(&secrets, from));
+    }
     for given in given.into_iter().chain(flags) {
         if !known.contains(&given.key) {
             wrong.push(read::unknown_key(&given.from, &given.key, &known));
@@ -257,32 +265,79 @@ fn load(
             Err(why) => wrong.push(format!("{}: {why}", named(&given.from, &given.key))),
         }
     }
-    secrets(&parts, &mut set, &mut wrong);
-    build(&parts, set, wrong)
+    let mut unread = BTreeSet::new();
+    read_secrets(&secrets, &mut set, &mut unread, &mut wrong);
+    build(&parts, set, unread, wrong)
+}
+
+/// Every secret, by its full name.
+fn secret_keys(parts: &[Part]) -> Vec<String> {
+    let of = |part: &Part| -> Vec<String> {
+        let secret = part.keys.iter().filter(|key| key.secret);
+        secret
+            .map(|key| format!("{}.{}", part.name, key.name))
+            .collect()
+    };
+    parts.iter().flat_map(of).collect()
+}
+
+/// Secrets that one source gives both as such and by a file; `from` says where it gives a key.
+fn twice<'a>(secrets: &[String], from: impl Fn(&str) -> Option<&'a str>) -> Vec<String> {
+    let both = |plain: &String| {
+        let file = format!("{plain}_file");
+        let at = from(plain).and(from(&file))?;
+        Some(format!(
+            "{}: {plain} is set beside it; keep one of the two",
+            named(at, &file)
+        ))
+    };
+    secrets.iter().filter_map(both).collect()
 }
 
 /// Replaces each `…_file` by what the file holds.
-fn secrets(parts: &[Part], set: &mut Set, wrong: &mut Vec<String>) {
-    for part in parts {
-        for key in part.keys.iter().filter(|k| k.secret) {
-            let plain = format!("{}.{}", part.name, key.name);
-            let Some((path, from)) = set.remove(&format!("{plain}_file")) else {
-                continue;
-            };
-            let Some(path) = path.as_str().filter(|p| !p.is_empty()) else {
-                continue;
-            };
-            match std::fs::read_to_string(path) {
-                Ok(text) => {
-                    set.insert(plain, (Value::String(text.trim().to_owned()), from));
-                }
-                Err(e) => wrong.push(format!("{from}: {plain}_file: {}", read::unread(&path, &e))),
+fn read_secrets(
+    secrets: &[String],
+    set: &mut Set,
+    unread: &mut BTreeSet<String>,
+    wrong: &mut Vec<String>,
+) {
+    for plain in secrets {
+        let full = format!("{plain}_file");
+        let Some((value, from)) = set.remove(&full) else {
+            continue;
+        };
+        let read = match value.as_str() {
+            None => Err(format!(
+                "`{value}` is no text in quotes, which should be the path of a file"
+            )),
+            // None is named: a variable may be set so.
+            Some("") => continue,
+            Some(path) => match std::fs::read_to_string(path) {
+                Ok(text) if text.trim().is_empty() => Err(format!(
+                    "{path}: there is nothing in it; write the secret into it"
+                )),
+                Ok(text) => Ok(text.trim().to_owned()),
+                Err(e) => Err(read::unread(&path, &e)),
+            },
+        };
+        match read {
+            Ok(secret) => {
+                set.insert(plain.clone(), (Value::String(secret), from));
+            }
+            Err(why) => {
+                wrong.push(format!("{}: {why}", named(&from, &full)));
+                unread.insert(plain.clone());
             }
         }
     }
 }
 
-fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> (Loaded, Vec<String>) {
+fn build(
+    parts: &[Part],
+    set: Set,
+    mut unread: BTreeSet<String>,
+    mut wrong: Vec<String>,
+) -> (Loaded, Vec<String>) {
     let mut whole = Table::new();
     let mut origins = BTreeMap::new();
     for part in parts {
@@ -302,10 +357,12 @@ fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> (Loaded, Vec<Strin
                 }
                 Err(_) if key.secret => {
                     wrong.push(format!("{}: not a text", named(from, &full)));
+                    unread.insert(full);
                 }
                 Err(why) => {
                     let why = check::plain(&why, value, part.defaults.get(key.name));
                     wrong.push(format!("{}: {why}", named(from, &full)));
+                    unread.insert(full);
                 }
             }
         }
@@ -316,7 +373,11 @@ fn build(parts: &[Part], set: Set, mut wrong: Vec<String>) -> (Loaded, Vec<Strin
         wrong.push(e.to_string());
         Config::default()
     });
-    let loaded = Loaded { config, origins };
+    let loaded = Loaded {
+        config,
+        origins,
+        unread,
+    };
     wrong.extend(check::together(&loaded));
     (loaded, wrong)
 }

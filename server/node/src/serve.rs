@@ -26,6 +26,7 @@ const ADMIN_TOKEN: &str = "admin.token";
 /// The node could not start, or had to end; the text says what to do.
 pub(crate) fn run(config: &Config, outside: Outside) -> anyhow::Result<()> {
     telemetry::log(&config.telemetry)?;
+    sockets::descriptors::check()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

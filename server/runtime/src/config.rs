@@ -125,7 +125,8 @@ crate::section! {
         unauthenticated_per_address: u64 = 1_024;
         /// Connections that have not said who they are, from everywhere. More are closed at once.
         unauthenticated_max: u64 = 16_384;
-        /// Connections of any sort. More are closed at once.
+        /// Connections of any sort. More are closed at once. It is less where the process may not
+        /// open as many files (`ulimit -n`): the store has 1024 of those for itself, or half.
         connections_max: u64 = 100_000;
         /// The body of one HTTP request, in bytes; administrators may send sixteen times as much.
         body_bytes: u64 = 262_144;
@@ -202,7 +203,7 @@ crate::section! {
 crate::section! {
     /// Logs on standard error, and metrics.
     pub struct Telemetry {
-        /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
+        /// What is logged: `error`, `warn`, `info`, `debug`, `trace`, `off`, or a filter such as
         /// `info,parlour_runtime=debug`. A bare `info` or `warn` leaves out what the storage engine
         /// says of its own work; `info,fjall=info,lsm_tree=info` shows it.
         level: String = "info".to_owned();

@@ -2,6 +2,8 @@
 //!
 //! Never here: what a connection may say. That is the gateway's.
 
+pub mod descriptors;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -40,10 +42,7 @@ pub enum Error {
     )]
     InUse(SocketAddr),
     /// A port that the system keeps for itself.
-    #[error(
-        "this user may not listen on port {}: choose one above 1023 with --listen and put a proxy before it, or allow it with `setcap cap_net_bind_service=+ep` on this program",
-        .0.port()
-    )]
+    #[error("{}", denied(.0))]
     Denied(SocketAddr),
     /// Not of this machine.
     #[error(
@@ -52,7 +51,7 @@ pub enum Error {
     )]
     Elsewhere(SocketAddr),
     /// The system refused.
-    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
+    #[error("cannot listen on {}: {}", .0, unheard(.1))]
     Listen(SocketAddr, io::Error),
     /// Certificate and key come together.
     #[error(
@@ -65,6 +64,31 @@ pub enum Error {
     /// The key's file cannot be used.
     #[error("{0}: {1}")]
     Key(String, String),
+}
+
+/// What may be done about a port that the system keeps.
+fn denied(address: &SocketAddr) -> String {
+    let port = address.port();
+    if port < 1024 {
+        format!(
+            "this user may not listen on port {port}: choose one above 1023 with --listen and put a \
+             proxy before it, or allow it with `setcap cap_net_bind_service=+ep` on this program"
+        )
+    } else {
+        format!(
+            "the system's rules do not let this user listen on {address}: choose another port with \
+             --listen, or have it allowed"
+        )
+    }
+}
+
+/// Why the system does not listen, and what to do.
+fn unheard(why: &io::Error) -> String {
+    if descriptors::are_short(why) {
+        "this process may open no more files; raise `ulimit -n`".to_owned()
+    } else {
+        format!("{why}; choose another address with --listen")
+    }
 }
 
 /// The first address of a text such as `localhost:7400`. Asks the system for a name, and waits.
@@ -150,7 +174,14 @@ pub fn tls(config: &Http) -> Result<Option<TlsAcceptor>, Error> {
     let mut server = rustls::ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(chain, secret)
-        .map_err(|e| of_key(format!("it does not fit the certificate in {cert}: {e}")))?;
+        .map_err(|e| match e {
+            rustls::Error::InvalidCertificate(why) => {
+                of_cert(format!("its first certificate cannot be used: {why}"))
+            }
+            other => of_key(format!(
+                "it does not fit the certificate in {cert}: {other}"
+            )),
+        })?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }
@@ -172,6 +203,15 @@ pub async fn accept(
         config.unauthenticated_max,
     );
     let open = Arc::new(AtomicU64::new(0));
+    let most = descriptors::bound(config.connections_max, descriptors::limit());
+    if most < config.connections_max {
+        tracing::warn!(
+            connections_max = config.connections_max,
+            most,
+            "this process may not open enough files for http.connections_max connections; raise \
+             `ulimit -n`"
+        );
+    }
     let draining = drain.draining();
     loop {
         let accepted = tokio::select! {
@@ -190,7 +230,7 @@ pub async fn accept(
                 continue;
             }
         };
-        if open.load(Ordering::Relaxed) >= config.connections_max {
+        if open.load(Ordering::Relaxed) >= most {
             metrics::counter!(telemetry::SOCKETS_REFUSED).increment(1);
             continue;
         }

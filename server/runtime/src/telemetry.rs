@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -151,7 +152,10 @@ fn describe() {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The filter cannot be read.
-    #[error("`{0}` is no level and no filter; write error, warn, info, debug or trace")]
+    #[error(
+        "`{0}` is no level and no filter; write error, warn, info, debug, trace or off, and a target \
+         with its level, such as hyper=info"
+    )]
     Filter(String),
 }
 
@@ -165,11 +169,20 @@ fn filter(config: &Telemetry) -> Result<EnvFilter, Error> {
     } else {
         ""
     };
+    let wrong = |part: &str| Error::Filter(part.to_owned());
+    for part in level.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        // A word alone would be taken for a target, and turn everything else off.
+        let (target, rest) = part.split_at(part.find(['=', '[']).unwrap_or(part.len()));
+        let no_level = rest.is_empty() && part.parse::<LevelFilter>().is_err();
+        if no_level || target.contains(char::is_whitespace) {
+            return Err(wrong(part));
+        }
+    }
     EnvFilter::builder()
         .parse(format!("{level}{quiet}"))
         .ok()
         .filter(|_| !level.is_empty())
-        .ok_or_else(|| Error::Filter(config.level.clone()))
+        .ok_or_else(|| wrong(&config.level))
 }
 
 /// Whether logging can begin so.
@@ -216,6 +229,36 @@ mod tests {
                 "{}",
                 m.name
             );
+        }
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_not_taken_for_a_target() {
+        let set = |level: &str| {
+            check(&Telemetry {
+                level: level.to_owned(),
+                ..Telemetry::default()
+            })
+            .map_err(|why| why.to_string())
+        };
+        for right in [
+            "info",
+            "OFF",
+            " warn ",
+            "info,hyper=debug",
+            "hyper=off,error",
+            "[conn{a=1}]=debug,info",
+        ] {
+            assert_eq!(set(right), Ok(()), "{right}");
+        }
+        for (wrong, part) in [
+            ("inof", "`inof`"),
+            ("info,hyper", "`hyper`"),
+            ("info fjall=warn", "`info fjall=warn`"),
+            ("", "``"),
+        ] {
+            let why = set(wrong).unwrap_err();
+            assert!(why.contains(part) && why.contains("hyper=info"), "{why}");
         }
     }
 

@@ -178,3 +178,75 @@ async fn a_channel_is_heard_by_those_who_look_and_told_to_the_others() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn strangers_never_take_the_files_that_the_store_needs() {
+    for files in [60, 100] {
+        strangers(files).await;
+    }
+}
+
+async fn strangers(files: u32) {
+    let dir = tempfile::tempdir().unwrap();
+    let limited = format!("ulimit -n {files} && exec \"$@\"");
+    // Both limits: the node cannot raise it. Sockets that say nothing are there to the end.
+    let mut node = Node::wrapped(
+        dir,
+        &["sh", "-c", &limited, "sh"],
+        &[
+            "--set",
+            "limits.sends_burst=100000",
+            "--set",
+            "http.upgrade_ms=600000",
+        ],
+    );
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::MessagePack).await;
+    let at = node.url.trim_start_matches("http://").to_owned();
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        strangers.push(tokio::net::TcpStream::connect(&at).await.unwrap());
+    }
+    // Enough that the store begins journals and tables anew, for which it opens files.
+    let text = "x".repeat(60_000);
+    let mut last = parlour_protocol::seq::Seq::ZERO;
+    for _ in 0..1_200 {
+        last = socket.say(own, &text).await.seq;
+    }
+    let tables = node.data().join("store/keyspaces/1/tables");
+    assert!(std::fs::read_dir(tables).unwrap().count() > 1);
+    socket
+        .send(&Client::History(client::History {
+            r#ref: 1 << 40,
+            conversation: own,
+            before: None,
+            after: Some(parlour_protocol::seq::Seq::ZERO),
+            changes_since: None,
+            limit: Some(1),
+        }))
+        .await;
+    let events = socket
+        .expect(|f| match f {
+            Server::Page(p) if p.r#ref == 1 << 40 => p.stretch.as_ref().map(|s| s.events.len()),
+            Server::Error(e) => panic!("{e:?}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(events, 1);
+    assert!(last.0 >= 1_200);
+    // It says that it takes fewer than it was set to; and once the strangers are gone, it takes more.
+    node.until_logged("raise `ulimit -n`");
+    drop(strangers);
+    let other = async {
+        loop {
+            if let Ok(socket) = Socket::try_open(&node.url, Codec::Json).await {
+                break socket;
+            }
+        }
+    };
+    let other = tokio::time::timeout(Duration::from_secs(20), other).await;
+    assert!(other.is_ok(), "nobody can connect");
+    node.signal("TERM");
+    assert!(node.wait().success());
+}

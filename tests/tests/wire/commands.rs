@@ -148,6 +148,10 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         &import("nosuch"),
         &["nosuch is not there", "the folder that the logs are in"],
     );
+    place.refused(
+        &import("file/below"),
+        &["file/below is not there", "the folder that the logs are in"],
+    );
     let stop = [&import("wrong")[..], &["--on-error", "stop"]].concat();
     place.refused(
         &stop,
@@ -235,6 +239,10 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
         ),
         (&["--config", "nosuch"], &["nosuch: there is no such file"]),
         (
+            &["--set", "telemetry.level=inof"],
+            &["telemetry.level: `inof` is no level", "hyper=info"],
+        ),
+        (
             &["--set", "http.lissten=x"],
             &["http.lissten", "did you mean `http.listen`?"],
         ),
@@ -245,6 +253,8 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
         let served = place.refused(&[&["serve"][..], &free, wrong].concat(), words);
         assert_eq!(checked, served, "{wrong:?}");
     }
+    let (code, said) = place.run(&["config", "check", "--data", "new"]);
+    assert!(code == Some(0) && said.contains("1 key is set"), "{said}");
     let right = [
         &["config", "check"][..],
         &free,

@@ -371,3 +371,57 @@ async fn a_store_of_a_newer_version_is_refused_in_a_plain_sentence() {
         assert!(said.contains(word), "{word} is missing in: {said}");
     }
 }
+
+#[tokio::test]
+async fn a_want_of_descriptors_is_said_as_that_and_not_as_damage() {
+    let mut node = Node::start();
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    socket.say(own, "kept").await;
+    node.signal("TERM");
+    node.wait();
+    to_table(&node.data());
+    let (data, copy) = (node.data(), node.dir.path().join("chat.backup"));
+    let logs = node.dir.path().join("logs");
+    std::fs::create_dir(&logs).unwrap();
+    std::fs::write(logs.join("2021-01-02.log"), "[10:00] <ann> hello\n").unwrap();
+    let mut short = std::collections::BTreeMap::new();
+    for files in 4..24 {
+        for command in ["serve", "verify", "backup", "import"] {
+            // With fewer the runtime of `import` does not begin, and its store is never asked for.
+            if command == "import" && files < 9 {
+                continue;
+            }
+            let mut limited = Command::new("sh");
+            limited.args(["-c", &format!("ulimit -n {files} && exec \"$@\""), "sh"]);
+            limited.arg(binary()).arg(command);
+            match command {
+                "serve" => limited
+                    .args(["--listen", "127.0.0.1:0", "--data"])
+                    .arg(&data),
+                "backup" => limited.arg(&data).arg(&copy),
+                "import" => limited
+                    .args(["irc", "--conversation", "#c", "--data"])
+                    .arg(&data)
+                    .arg(&logs),
+                _ => limited.arg(&data),
+            };
+            let (code, said) = run(&mut limited);
+            for word in ["is damaged:", "parlour restore", "panicked"] {
+                assert!(!said.contains(word), "{command}, {files} files: {said}");
+            }
+            if said.contains("ulimit -n") {
+                assert_eq!(code, Some(1), "{said}");
+                *short.entry(command).or_insert(0) += 1;
+            }
+            let _ = std::fs::remove_file(&copy);
+        }
+    }
+    // Each came to it, and the store of those that open it in the midst of that.
+    println!("short of files: {short:?}");
+    assert_eq!(short["serve"], 20);
+    assert_eq!(short.len(), 4, "{short:?}");
+    let (code, said) = run(Command::new(binary()).arg("verify").arg(&data));
+    assert_eq!(code, Some(0), "{said}");
+}

@@ -93,18 +93,12 @@ pub(super) fn read(file: &Path, take: &mut Take<'_>) -> Result<u64, Error> {
         why: "it does not begin as one".to_owned(),
     };
     let cut = |_| damaged("it ends too early");
-    let open = File::open(file).map_err(|why| Error::Io {
-        path: file.to_owned(),
-        why,
-    })?;
+    let open = File::open(file).map_err(Error::io(file))?;
     let mut input = BufReader::new(open);
     let mut head = [0u8; 11];
     match input.read_exact(&mut head) {
         Err(why) if why.kind() == std::io::ErrorKind::UnexpectedEof => return Err(none()),
-        other => other.map_err(|why| Error::Io {
-            path: file.to_owned(),
-            why,
-        })?,
+        other => other.map_err(Error::io(file))?,
     }
     let [magic @ .., found] = head;
     if magic != *MAGIC {

@@ -10,6 +10,7 @@
 //! Promises: never allocates by a length that no checksum holds. Never: the meaning of a block.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 
@@ -32,19 +33,41 @@ pub(super) enum Broken {
     At(u64, &'static str),
     /// The system does not give it.
     #[error("{0}")]
-    Io(#[from] std::io::Error),
+    Io(#[from] io::Error),
 }
 
 impl Broken {
     /// In a sentence; what the system said stays an error.
-    pub(super) fn sentence(self) -> std::io::Result<String> {
+    pub(super) fn sentence(self) -> io::Result<String> {
         match self {
-            Self::Io(why) if why.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Self::Io(why) if why.kind() == io::ErrorKind::UnexpectedEof => {
                 Ok("it is cut short".to_owned())
             }
             Self::Io(why) => Err(why),
             at @ Self::At(..) => Ok(at.to_string()),
         }
+    }
+}
+
+/// What an archive is read from.
+pub(super) trait Source {
+    /// Fills `into` with what lies from `at` on; `UnexpectedEof` if there is less.
+    fn fill(&self, into: &mut [u8], at: u64) -> io::Result<()>;
+}
+
+impl Source for File {
+    fn fill(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        self.read_exact_at(into, at)
+    }
+}
+
+impl Source for [u8] {
+    fn fill(&self, into: &mut [u8], at: u64) -> io::Result<()> {
+        let at = usize::try_from(at).unwrap_or(usize::MAX);
+        let end = at.saturating_add(into.len());
+        let from = self.get(at..end).ok_or(io::ErrorKind::UnexpectedEof)?;
+        into.copy_from_slice(from);
+        Ok(())
     }
 }
 
@@ -70,12 +93,12 @@ pub(super) struct Archive(Vec<Section>);
 
 impl Archive {
     /// Reads the end of a file of this length.
-    pub(super) fn read(file: &File, len: u64) -> Result<Self, Broken> {
+    pub(super) fn read(file: &(impl Source + ?Sized), len: u64) -> Result<Self, Broken> {
         let end = len
             .checked_sub(TRAILER)
             .ok_or(Broken::At(0, "it is too short for what it should be"))?;
         let mut trailer = [0; TRAILER as usize];
-        file.read_exact_at(&mut trailer, end)?;
+        file.fill(&mut trailer, end)?;
         let mut rest = Rest(&trailer);
         let broken = || Broken::At(end, "its trailer is broken");
         if rest.array() != Some(*b"SFA!\x01\0") {
@@ -87,7 +110,7 @@ impl Archive {
             return Err(broken());
         }
         let mut toc = vec![0; usize::try_from(toc_len).unwrap_or(0)];
-        file.read_exact_at(&mut toc, at)?;
+        file.fill(&mut toc, at)?;
         if xxh3_128(&toc) != checksum {
             return Err(Broken::At(at, "its table of contents is broken"));
         }
@@ -161,7 +184,7 @@ pub(super) fn blocks(file: &File, section: &Section) -> Result<(), Broken> {
 }
 
 /// Where a table is broken that is known to be; none if that cannot be told.
-pub(super) fn find(file: &File) -> std::io::Result<Option<Broken>> {
+pub(super) fn find(file: &File) -> io::Result<Option<Broken>> {
     let archive = match Archive::read(file, file.metadata()?.len()) {
         Ok(archive) => archive,
         Err(broken) => return Ok(Some(broken)),

@@ -1,63 +1,87 @@
 //! [`Watch`]: what a running store knows of its own damage.
 //!
-//! The engine says that a block does not fit its checksum, and not in which file. So the first read
-//! that fails has every file read, on a thread of its own; who met it waits a little for the name,
-//! and from then on it is known.
+//! The engine says that a block does not fit its checksum, and not in which file. So a read that
+//! fails has every file read, on a thread of its own: one at a time, and not again before it was idle
+//! for ten times as long as that took, and a minute at least.
 //!
-//! Promises: a row that cannot be read is an error, never an absence; the file is named in the log,
-//! in the error where that was in time, and to whoever asks how the store is. Never: a change.
+//! Promises: a row that cannot be read is an error, never an absence, and nobody waits for the name of
+//! the file; each file that is damaged is named in the log, once, and to whoever asks how the store
+//! is; an error after that names those that are known, and claims of none that it is the cause. An
+//! error that came during a search, or after, is followed by another. Never: a change.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use parlour_ports::Error;
 
-use super::{Damage, Depth, look};
+use super::{Damage, Depth, io_error, look, says_damage};
 use crate::commit::stopped;
+use crate::error::{plain, remedy};
 use crate::table;
 
-/// How long a read that failed waits for the file's name.
+/// How long a store that takes no more writes waits for the name of a damaged file. Reads never do.
 const WAIT: Duration = Duration::from_secs(3);
-/// How long it takes until files are read once more that had nothing wrong.
+/// Between the end of a search and the next, at least.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The same, in times of how long a search took.
+const IDLE: u32 = 10;
+/// Damaged files that one error names.
+const NAMED: usize = 3;
 
 #[derive(Default)]
 struct State {
-    /// A search began then.
-    began: Option<Instant>,
+    /// The thread that searches is there; it stays until it may search again.
+    thread: bool,
+    /// Searches that began, and those that ended.
+    began: u64,
+    ended: u64,
+    /// An error came since the last search began.
+    wanted: bool,
+    /// It must not wait for its turn.
+    hurry: bool,
     damaged: Vec<Damage>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
 }
 
 /// What is known of a store's damage. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct Watch {
-    folder: PathBuf,
-    state: Arc<Mutex<State>>,
+pub(crate) struct Watch(Arc<Inner>);
+
+/// Lets another thread begin when this one ended in a panic.
+struct Ends(Arc<Inner>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.gone();
+        }
+    }
 }
 
 impl Watch {
     /// For the store of this data folder.
     pub(crate) fn new(folder: &Path) -> Self {
         metrics::gauge!("parlour_store_damaged_files").set(0.0);
-        Self {
+        Self(Arc::new(Inner {
             folder: folder.to_owned(),
-            state: Arc::default(),
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }))
     }
 
     /// Files that are known to be damaged, within the data folder, in words that are for anyone.
     pub(crate) fn damage(&self) -> Option<String> {
-        let state = self.state();
+        let (state, folder) = (self.0.state(), &self.0.folder);
         let names: Vec<_> = state
             .damaged
             .iter()
-            .map(|d| d.path.strip_prefix(&self.folder).unwrap_or(&d.path))
+            .map(|d| d.path.strip_prefix(folder).unwrap_or(&d.path))
             .map(|path| path.display().to_string())
             .collect();
         (!names.is_empty())
@@ -66,104 +90,177 @@ impl Watch {
 
     /// A row that the engine does not give.
     pub(crate) fn unreadable(&self, key: &[u8], error: &fjall::Error) -> Error {
-        self.broken(&format!("{} cannot be read", table::named(key)), error)
+        self.unread(&format!("{} cannot be read", table::named(key)), error)
     }
 
-    /// What the engine does not do, with the file that is the cause, if there is one.
-    pub(crate) fn broken(&self, what: &str, error: &fjall::Error) -> Error {
-        match self.search() {
-            Some(damage) => self.named(what, damage),
-            None => Error::Broken {
+    /// Rows that the engine does not give.
+    pub(crate) fn unread(&self, what: &str, error: &fjall::Error) -> Error {
+        match io_error(error) {
+            // Nothing is wrong with the disk, and the same read may go well in a moment.
+            Some(why) if !says_damage(why) => Error::Unavailable {
                 what: "store",
-                why: format!(
-                    "{what}: {error}. If a file is damaged, the log names it as soon as it is \
-                     found; `parlour verify` names it as well, once the process was stopped"
-                ),
+                why: format!("{what}: {}", plain(why)),
             },
+            _ => self.broken(what, error),
         }
     }
 
-    /// The engine's work in the background failed, and it takes no more writes.
-    pub(crate) fn stopped(&self) -> Error {
-        match self.search() {
-            Some(damage) => self.named("the store takes no more writes", damage),
-            None => stopped(
-                "fjall's work in the background failed, as it does when the disk is full; its own messages have the cause",
-            ),
-        }
-    }
-
-    fn named(&self, what: &str, Damage { path, why }: Damage) -> Error {
-        let (path, remedy) = (path.display(), self.remedy());
-        let why = match self.state().damaged.len() {
-            0 | 1 => why,
-            all => format!("{why}; so are {} more files, which the log names", all - 1),
-        };
+    /// What the engine does not do. If a damaged file is the cause, it is looked for.
+    pub(crate) fn broken(&self, what: &str, error: &fjall::Error) -> Error {
+        self.0.want(false);
+        let known = self.0.known().unwrap_or_else(|| {
+            format!(
+                "If a file is damaged, the log names it as soon as it is found. {}",
+                self.0.remedy()
+            )
+        });
         Error::Broken {
             what: "store",
-            why: format!("{what}: {path} is damaged: {why}. {remedy}"),
+            why: format!("{what}: {error}. {known}"),
         }
+    }
+
+    /// The engine's work in the background failed, and it takes no more writes. Waits for a while, for
+    /// there is nothing else to do: what is damaged is said with it.
+    pub(crate) fn stopped(&self) -> Error {
+        const FAILED: &str =
+            "the store takes no more writes: fjall's work in the background failed";
+        let search = self.0.want(true);
+        let state = self.0.state();
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(state, WAIT, |state| state.ended < search);
+        drop(waited);
+        match self.0.known() {
+            Some(known) => Error::Broken {
+                what: "store",
+                why: format!("{FAILED}. {known}"),
+            },
+            None => stopped(&format!(
+                "{FAILED}, as it does when the disk is full, or when the process may open no more \
+                 files (`ulimit -n`); its own messages have the cause"
+            )),
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known to be damaged, and what to do; none if nothing is.
+    fn known(&self) -> Option<String> {
+        let damaged = self.state().damaged.clone();
+        if damaged.is_empty() {
+            return None;
+        }
+        let named: Vec<_> = damaged
+            .iter()
+            .take(NAMED)
+            .map(|Damage { path, why }| format!("{}: {why}", path.display()))
+            .collect();
+        let more = match damaged.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more, which the log names"),
+        };
+        Some(format!(
+            "Damaged, as far as is known: {}{more}. {}",
+            named.join("; "),
+            self.remedy()
+        ))
     }
 
     fn remedy(&self) -> String {
-        format!(
-            "Stop the process, move {} aside, and restore a backup: `parlour restore BACKUP {}`. \
-             `parlour verify` names everything that is damaged",
-            self.folder.display(),
-            self.folder.display()
-        )
+        format!("Stop the process. {}", remedy(Some(&self.folder)))
     }
 
-    /// A file that is damaged, if one is found in time.
-    fn search(&self) -> Option<Damage> {
-        {
-            let mut state = self.state();
-            if let Some(known) = state.damaged.first() {
-                return Some(known.clone());
-            }
-            if state.began.is_some_and(|began| began.elapsed() < AGAIN) {
-                return None;
-            }
-            state.began = Some(Instant::now());
+    /// Asks for a search that begins from now on. Answers how many will have ended with it.
+    fn want(self: &Arc<Self>, hurry: bool) -> u64 {
+        let mut state = self.state();
+        state.wanted = true;
+        state.hurry |= hurry;
+        let search = state.began + 1;
+        if state.thread {
+            drop(state);
+            self.changed.notify_all();
+            return search;
         }
-        let (tell, told) = mpsc::sync_channel(1);
-        let this = self.clone();
+        state.thread = true;
+        drop(state);
+        let ends = Ends(self.clone());
         let started = std::thread::Builder::new()
             .name("damage".to_owned())
-            .spawn(move || {
-                this.read_all();
-                // Whoever asked may have stopped waiting.
-                let _ = tell.send(());
-            });
+            .spawn(move || ends.0.run());
         if let Err(error) = started {
             tracing::error!(%error, "no thread to look for damaged files; `parlour verify` does it");
-            return None;
+            self.gone();
+            return 0;
         }
-        match told.recv_timeout(WAIT) {
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => {}
-            Err(RecvTimeoutError::Timeout) => {
-                tracing::error!(
-                    "a row cannot be read; all files are read to find which is damaged"
-                );
+        search
+    }
+
+    /// The thread is no more, or never was.
+    fn gone(&self) {
+        let mut state = self.state();
+        state.thread = false;
+        state.ended = state.began;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Searches, and goes on until no error came for as long as no search may begin.
+    fn run(self: &Arc<Self>) {
+        loop {
+            {
+                let mut state = self.state();
+                state.began += 1;
+                (state.wanted, state.hurry) = (false, false);
+            }
+            let began = Instant::now();
+            self.read_all();
+            let pause = AGAIN.max(began.elapsed().saturating_mul(IDLE));
+            let mut state = self.state();
+            state.ended = state.began;
+            self.changed.notify_all();
+            let until = Instant::now() + pause;
+            loop {
+                let left = until.saturating_duration_since(Instant::now());
+                // The store was closed; or the time is over, and nobody wants another.
+                let alone = Arc::strong_count(self) == 1;
+                if alone || left.is_zero() && !state.wanted {
+                    state.thread = false;
+                    return;
+                }
+                if state.hurry || left.is_zero() {
+                    break;
+                }
+                let waited = self.changed.wait_timeout(state, left);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
-        self.state().damaged.first().cloned()
     }
 
     fn read_all(&self) {
-        let seen = match look(
-            &self.folder.join("store"),
-            true,
-            Depth::Whole,
-            &mut |_, _| {},
-        ) {
+        let store = self.folder.join("store");
+        tracing::warn!(
+            store = %store.display(),
+            "the engine gave an error; all files are read to find which is damaged"
+        );
+        let seen = match look(&store, true, Depth::Whole, &mut |_, _| {}) {
             Ok(seen) => seen,
             Err(error) => {
                 tracing::error!(%error, "files cannot be looked at for damage");
                 return;
             }
         };
-        for Damage { path, why } in &seen.damaged {
+        let mut state = self.state();
+        for damage in &seen.damaged {
+            let Damage { path, why } = damage;
+            if state.damaged.contains(damage) {
+                continue;
+            }
             tracing::error!(
                 file = %path.display(),
                 why,
@@ -175,9 +272,12 @@ impl Watch {
         if seen.damaged.is_empty() {
             tracing::error!(
                 files = seen.files,
-                "no file is damaged; the system's own messages may say why a row could not be read"
+                "no file is damaged; the system's own messages may have the cause"
             );
         }
-        self.state().damaged = seen.damaged;
+        state.damaged = seen.damaged;
     }
 }
+
+#[cfg(test)]
+mod tests;

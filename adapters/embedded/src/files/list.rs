@@ -1,13 +1,12 @@
 //! A keyspace's list of tables: `current` points to it, with its checksum.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::archive::Archive;
-use super::{Rest, Seen, io, read_failed};
+use super::{Rest, Seen, read_failed};
 use crate::Error;
 
 /// How often a list is read again that the engine replaced meanwhile.
@@ -73,7 +72,7 @@ pub(super) fn read(folder: &Path, seen: &mut Seen) -> Result<Option<List>, Error
             seen.damage(&path, why);
             return Ok(None);
         }
-        return match listed(&path, &bytes) {
+        return match listed(&bytes) {
             Ok(tables) => Ok(Some(List { path, tables })),
             Err(why) => {
                 seen.damage(&path, why);
@@ -82,7 +81,7 @@ pub(super) fn read(folder: &Path, seen: &mut Seen) -> Result<Option<List>, Error
         };
     }
     let why = "it was replaced again and again while it was read; try again";
-    Err(io(&current)(std::io::Error::new(
+    Err(Error::io(&current)(std::io::Error::new(
         ErrorKind::ResourceBusy,
         why,
     )))
@@ -103,11 +102,10 @@ pub(super) fn pointer(bytes: &[u8]) -> Result<(u64, u128), &'static str> {
     }
 }
 
-/// The tables of a list.
-fn listed(path: &Path, bytes: &[u8]) -> Result<Vec<Listed>, String> {
+/// The tables of a list, of these bytes alone: the file may be gone, if the engine goes on.
+fn listed(bytes: &[u8]) -> Result<Vec<Listed>, String> {
     const CUT: &str = "its tables are cut short";
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let archive = Archive::read(&file, bytes.len() as u64).map_err(|e| e.to_string())?;
+    let archive = Archive::read(bytes, bytes.len() as u64).map_err(|e| e.to_string())?;
     let section = archive
         .section(b"tables")
         .and_then(|at| bytes.get(at.range()?))

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::archive::{self, Archive};
 use super::list::{List, Listed, pointer};
-use super::{Depth, Seen, io, read_failed};
+use super::{Depth, Seen, read_failed};
 use crate::Error;
 
 /// What is read at once.
@@ -33,11 +33,18 @@ pub(super) fn look(
     seen: &mut Seen,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Error> {
-    for entry in std::fs::read_dir(folder.join("tables"))
-        .into_iter()
-        .flatten()
-    {
-        let path = entry.map_err(io(folder))?.path();
+    let tables = folder.join("tables");
+    let entries = match std::fs::read_dir(&tables) {
+        Ok(entries) => Some(entries),
+        // Each that is listed is named below.
+        Err(why) if why.kind() == ErrorKind::NotFound => None,
+        Err(why) => {
+            read_failed(&tables, why, seen)?;
+            return Ok(());
+        }
+    };
+    for entry in entries.into_iter().flatten() {
+        let path = entry.map_err(Error::io(&tables))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // What the engine passes over.
         let passed = name == ".DS_Store" || name.starts_with("._");

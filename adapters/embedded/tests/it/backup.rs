@@ -1,6 +1,7 @@
 //! Copies: what comes back is what went in, under another id; a copy that was touched is refused.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -236,4 +237,64 @@ async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
     drop(Store::open(&data).unwrap());
     assert!(!left.exists());
     println!("{} events at the end", report.events);
+}
+
+#[tokio::test]
+async fn of_two_copies_to_one_name_the_first_to_end_is_there_and_whole() {
+    let at = tempfile::tempdir().unwrap();
+    let (data, file) = (at.path().join("data"), at.path().join("chat.backup"));
+    fill(&data, conversation(1), 2_000).await;
+    // Someone's own, of a name that a copy once had for a while.
+    let own = at.path().join("chat.backup.new");
+    std::fs::write(&own, "mine").unwrap();
+    let whole = |file: &Path, n: u32| {
+        let made = at.path().join(format!("made {n}"));
+        restore(file, &made, &mut |_, _| {}).unwrap();
+        let report = check(&made);
+        assert_eq!((report.events, report.said), (2_000, Vec::new()));
+    };
+    // One is in its midst while the other begins and ends.
+    let mut inner = None;
+    let outer = backup(&data, &file, &mut |done, of| {
+        if done < of && inner.is_none() {
+            inner = Some(backup(&data, &file, &mut |_, _| {}));
+        }
+    });
+    assert!(inner.unwrap().is_ok());
+    assert!(
+        matches!(&outer, Err(Error::Exists { path }) if *path == file),
+        "{outer:?}"
+    );
+    whole(&file, 1);
+    std::fs::remove_file(&file).unwrap();
+    // One is dropped in its midst, with the other behind it.
+    let dropped = std::panic::catch_unwind(|| {
+        let mut inner = false;
+        backup(&data, &file, &mut |done, of| {
+            if done < of && !inner {
+                inner = true;
+                backup(&data, &file, &mut |_, _| {}).unwrap();
+                panic!("dropped");
+            }
+        })
+    });
+    assert!(dropped.is_err());
+    whole(&file, 2);
+    assert_eq!(std::fs::read(&own).unwrap(), b"mine");
+    let left = names(at.path());
+    assert_eq!(
+        left,
+        ["chat.backup", "chat.backup.new", "data", "made 1", "made 2"]
+    );
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

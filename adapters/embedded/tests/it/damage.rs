@@ -128,15 +128,37 @@ async fn outcomes(store: &Store, upto: u64) -> Result<Vec<Fact>, parlour_ports::
     history.facts(place(u64::MAX), questions.collect()).await
 }
 
-/// All that is there, by range; and by key, that nothing of it is absent.
+/// Waits until a store in use knows which of its files are damaged, which an error had it look for.
+pub(crate) async fn known(store: &Store) -> String {
+    let found = async {
+        loop {
+            if let Some(damage) = store.damage() {
+                return damage;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let found = tokio::time::timeout(std::time::Duration::from_secs(30), found);
+    found.await.expect("the damaged file is found")
+}
+
+/// All that is there, by range; and by key, that nothing of it is absent. An error names the file.
 pub(crate) async fn read(folder: &Path) -> Result<Range, String> {
     let store = Store::open(folder).map_err(|e| e.to_string())?;
+    if let Ok(range) = read_of(&store).await {
+        return Ok(range);
+    }
+    known(&store).await;
+    read_of(&store).await
+}
+
+async fn read_of(store: &Store) -> Result<Range, String> {
     let range = store
         .history()
         .range(conversation(1), Seq::ZERO, Seq::MAX, false, 10_000)
         .await
         .map_err(|e| e.to_string())?;
-    let facts = outcomes(&store, range.as_of.seq.0).await;
+    let facts = outcomes(store, range.as_of.seq.0).await;
     let facts = facts.map_err(|e| e.to_string())?;
     let there = |fact: &&Fact| matches!(fact, Fact::Outcome(Some(Outcome::Placed { .. })));
     let found = facts.iter().filter(there).count() as u64;
@@ -242,9 +264,10 @@ async fn a_flipped_bit_is_named_or_changes_nothing() {
     println!("by kind of file, (named, harmless): {told:#?}");
     // No bit of a table, a list that counts, or a marker is without meaning.
     for (kind, (named, harmless)) in &told {
-        assert!(*named > 0 || kind.ends_with("/answered"), "{kind}");
+        let of_ours = ["store/answered", "store/rows"].contains(&kind.as_str());
+        assert!(*named > 0 || of_ours, "{kind}");
         assert!(
-            *harmless == 0 || ["store/answered", "store/.jnl"].contains(&kind.as_str()),
+            *harmless == 0 || of_ours || kind == "store/.jnl",
             "{kind}: {harmless}"
         );
     }
@@ -259,7 +282,7 @@ async fn a_file_that_is_cut_or_gone_is_named_and_nothing_is_changed() {
     let mut tried = 0;
     for (file, bytes) in &first {
         let name = file.file_name().unwrap().to_string_lossy();
-        if bytes.is_empty() || name == "answered" {
+        if bytes.is_empty() || name == "answered" || name == "rows" {
             continue;
         }
         let len = bytes.len();
@@ -307,7 +330,63 @@ async fn a_folder_that_is_gone_is_missed_and_nothing_is_changed() {
         assert!(before == state(&whole), "{gone}");
         std::fs::rename(&aside, &folder).unwrap();
     }
+    // Nor would it miss what has another name: it would delete that, and only then be asked for rows.
+    let keyspaces = whole.join("store/keyspaces");
+    std::fs::rename(keyspaces.join("1"), keyspaces.join("2")).unwrap();
+    let before = state(&whole);
+    assert!(check(&whole).damaged > 0);
+    for why in [
+        Store::open(&whole).unwrap_err(),
+        parlour_embedded::backup::backup(&whole, &at.path().join("b"), &mut |_, _| {}).unwrap_err(),
+    ] {
+        let why = why.to_string();
+        for word in ["keyspaces/1", "missing", "Nothing was changed"] {
+            assert!(why.contains(word), "{word} is missing in: {why}");
+        }
+    }
+    assert!(before == state(&whole));
+    std::fs::rename(keyspaces.join("2"), keyspaces.join("1")).unwrap();
     assert_eq!(check(&whole).said, Vec::<String>::new());
+    // A store that does not say it yet, or not whole, gets it.
+    let rows = whole.join("store/rows");
+    let said = std::fs::read(&rows).unwrap();
+    for left in [None, Some(&said[..9])] {
+        match left {
+            None => std::fs::remove_file(&rows).unwrap(),
+            Some(left) => std::fs::write(&rows, left).unwrap(),
+        }
+        assert_eq!(check(&whole).said, Vec::<String>::new());
+        drop(Store::open(&whole).unwrap());
+        assert_eq!(std::fs::read(&rows).unwrap(), said);
+    }
+}
+
+#[tokio::test]
+async fn what_the_engine_passes_over_is_no_damage_and_does_not_keep_from_a_backup() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    let right = store(&whole).await;
+    let served = Store::open(&whole).unwrap();
+    let keyspaces = whole.join("store/keyspaces");
+    std::fs::write(keyspaces.join("notes"), "").unwrap();
+    std::fs::write(keyspaces.join("7"), "").unwrap();
+    std::fs::create_dir(keyspaces.join("9")).unwrap();
+    let (file, made) = (at.path().join("chat.backup"), at.path().join("made"));
+    parlour_embedded::backup::backup(&whole, &file, &mut |_, _| {}).unwrap();
+    parlour_embedded::backup::restore(&file, &made, &mut |_, _| {}).unwrap();
+    assert_eq!(read(&made).await.unwrap().events, right.events);
+    // What is in the way is said as what it is, and not as a server that is busy.
+    let stray = keyspaces.join("mine");
+    std::fs::create_dir(&stray).unwrap();
+    let other = at.path().join("other");
+    let why = parlour_embedded::backup::backup(&whole, &other, &mut |_, _| {}).unwrap_err();
+    assert!(
+        matches!(&why, Error::Stray { path } if *path == stray),
+        "{why}"
+    );
+    std::fs::remove_dir(&stray).unwrap();
+    drop(served);
+    assert_eq!(read(&whole).await.unwrap().events, right.events);
 }
 
 #[tokio::test]

@@ -138,6 +138,10 @@ pub(super) fn outside(loaded: &Loaded) -> Result<Outside, Problems> {
     let address = sockets::resolve(&http.listen)
         .map_err(|why| wrong.push(format!("{}: {why}", loaded.named("http.listen"))));
     let tls = sockets::tls(http).map_err(|why| {
+        // One of the two cannot be read, which was said: what that makes of both is no news.
+        if ["http.tls_cert", "http.tls_key"].map(|key| loaded.unread.contains(key)) != [false; 2] {
+            return;
+        }
         let key = match &why {
             sockets::Error::Key(..) => "http.tls_key",
             sockets::Error::Half if http.tls_key.is_empty() => "http.tls_key",

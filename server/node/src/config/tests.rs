@@ -263,3 +263,86 @@ fn what_is_named_outside_is_looked_at_and_not_made() {
     assert_eq!(said.lines().count(), 4, "{said}");
     assert!(said.contains("http.tls_key: TLS needs both"), "{said}");
 }
+
+#[test]
+fn a_secret_s_file_that_gives_none_is_named_and_so_are_two_secrets_of_one_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let (blank, secret) = (dir.path().join("blank"), dir.path().join("secret"));
+    std::fs::write(&blank, " \n\t\n").unwrap();
+    std::fs::write(&secret, "canary-7f3a").unwrap();
+    let (blank, secret) = (blank.display().to_string(), secret.display().to_string());
+    assert_eq!(
+        problems("[accounts]\nadmin_token_file = 3\n"),
+        "DIR/parlour.toml:2: accounts.admin_token_file: `3` is no text in quotes, which should be \
+         the path of a file"
+    );
+    let said = problems(&format!("[accounts]\nadmin_token_file = {blank:?}\n"));
+    assert!(
+        said.starts_with("DIR/parlour.toml:2: accounts.admin_token_file: ")
+            && said.contains("there is nothing in it"),
+        "{said}"
+    );
+    let both = format!("[accounts]\nadmin_token = \"a\"\nadmin_token_file = {secret:?}\n");
+    assert_eq!(
+        problems(&both),
+        "DIR/parlour.toml:3: accounts.admin_token_file: accounts.admin_token is set beside it; \
+         keep one of the two"
+    );
+    let variables = env(&[
+        ("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "a"),
+        ("PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE", &secret),
+    ]);
+    assert_eq!(
+        load(None, variables, Vec::new()).1,
+        [
+            "PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE: accounts.admin_token is set beside it; keep one of the \
+          two"
+        ]
+    );
+    let flags = vec![
+        given("accounts.admin_token_file", &secret),
+        given("accounts.admin_token", "a"),
+    ];
+    assert_eq!(
+        load(None, env(&[]), flags).1,
+        [
+            "--set: accounts.admin_token_file: accounts.admin_token is set beside it; keep one of the \
+          two"
+        ]
+    );
+    // Of two sources the later word counts, as with any key.
+    let (_dir, path) = file("[accounts]\nadmin_token = \"a\"\n");
+    let variables = env(&[("PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE", &secret)]);
+    let config = right(Some(&path), variables, Vec::new()).config;
+    assert_eq!(config.accounts.admin_token.0, "canary-7f3a");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_once_and_of_what_is_wrong_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (data, cert, key) = (at("data"), at("cert.pem"), at("key.pem"));
+    let (_dir, path) = file(&format!("[http]\ntls_cert = {cert:?}\ntls_key = 3\n"));
+    let flags = vec![given("node.data", &data)];
+    let said = whole(Some(&path), env(&[]), flags).err().unwrap().0;
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("http.tls_key: `3`"), "{said:?}");
+
+    // A certificate that is PEM and nothing else, beside a key that is one.
+    let made = std::process::Command::new("openssl")
+        .args("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out".split(' '))
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    std::fs::write(&cert, text).unwrap();
+    let said = named_wrong(&[
+        ("node.data", &data),
+        ("http.tls_cert", &cert),
+        ("http.tls_key", &key),
+    ]);
+    let start = format!("--set: http.tls_cert: {cert}: its first certificate cannot be used");
+    assert!(said.starts_with(&start), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}

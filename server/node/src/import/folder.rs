@@ -4,7 +4,7 @@
 //! sentence that names file and line. Never decides what becomes of such a line.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,11 +43,18 @@ impl Folder {
     /// The files that end in `.log`, by name.
     pub(super) fn open(dir: &Path) -> anyhow::Result<Self> {
         let shown = dir.display();
-        if dir.is_file() {
-            bail!("{shown} is a file: name the folder that the logs are in");
-        }
-        if !dir.exists() {
-            bail!("{shown} is not there: name the folder that the logs are in");
+        match dir.metadata() {
+            Ok(found) if !found.is_dir() => {
+                bail!("{shown} is a file: name the folder that the logs are in")
+            }
+            Err(why) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&why.kind()) => {
+                bail!("{shown} is not there: name the folder that the logs are in")
+            }
+            Err(why) if why.kind() == ErrorKind::PermissionDenied => {
+                bail!("{shown}: this user may not enter the folders that it is in")
+            }
+            // Whatever else there is about it is said of its reading.
+            _ => {}
         }
         let entries = std::fs::read_dir(dir)
             .with_context(|| format!("{shown}: this folder of logs cannot be read"))?;
