@@ -26,7 +26,7 @@ use parlour_sdk::protocol::frame::client::Token;
 use parlour_sdk::protocol::frame::server::{Event, UserPresence};
 use parlour_sdk::protocol::http::Profile;
 use parlour_sdk::protocol::record::Named;
-use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, MessageId, Seq, StoreId, UserId};
 use parlour_sdk::{Command as Core, Link, Request, Summary};
 
 use crate::form::Form;
@@ -104,7 +104,7 @@ pub(crate) enum Msg {
     Store(Option<String>),
     List(Vec<Summary>),
     /// One's own affairs, as far as they are held.
-    Affairs(Affairs),
+    Affairs(OwnAffairs),
     Window(Box<Window>),
     Typing(ConversationId, Vec<UserId>),
     Presence(Vec<UserPresence>),
@@ -114,12 +114,15 @@ pub(crate) enum Msg {
     Members(ConversationId, Option<Vec<Named>>),
     /// What was asked for under this number has its outcome; a refusal in words.
     Acted(u64, ConversationId, MessageId, Result<(), String>),
-    /// Whom names mean, or which are nobody's.
-    Found(Purpose, Result<Vec<Profile>, String>),
+    /// What was asked for under this number was not even taken for sending, and why.
+    NotTaken(u64, String),
+    /// Whom the names mean that were looked up under this number, or which are nobody's.
+    Found(u64, Purpose, Result<Vec<Profile>, String>),
     /// Names that begin so.
     Ideas(String, Vec<String>),
-    /// A conversation was made.
-    Made(ConversationId),
+    /// The conversation was made that was asked for under this number; what went wrong with it all
+    /// the same.
+    Made(u64, ConversationId, Option<String>),
     /// A request was not taken. The text goes back to where it was written.
     Refused(String, Option<(ConversationId, String)>),
     /// What is pinned, among what is held.
@@ -166,11 +169,13 @@ pub(crate) enum Command {
     Request(Box<Request>, Option<(ConversationId, String)>),
     /// A request whose outcome is told, under this number.
     Act(u64, Box<Request>),
-    /// A request that makes a conversation, with these settings; it is then opened.
-    Make(Box<Request>, Vec<(&'static str, &'static str)>),
+    /// A request that makes a conversation, with these settings, under this number; it is then
+    /// opened.
+    Make(u64, Box<Request>, Vec<(&'static str, &'static str)>),
     Profiles(Vec<UserId>),
     Members(ConversationId),
-    Find(Vec<String>, Purpose),
+    /// Whom these names mean; the answer has this number.
+    Find(u64, Vec<String>, Purpose),
     Ideas(String),
     /// Find a text in what is held of a conversation.
     Search(ConversationId, String),
@@ -178,6 +183,17 @@ pub(crate) enum Command {
 
 /// One's own affairs, by kind and key: where each was set last, and whether it is on.
 pub(crate) type Affairs = BTreeMap<(String, String), (Seq, bool)>;
+
+/// One's own affairs, as the client has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnAffairs {
+    /// The server's store that they are of.
+    pub(crate) store: Option<StoreId>,
+    /// Those that have their place.
+    pub(crate) set: Affairs,
+    /// Those on their way: whether each is to be on.
+    pub(crate) underway: BTreeMap<(String, String), bool>,
+}
 
 /// Everything that the screen shows.
 #[derive(Debug)]
@@ -201,14 +217,14 @@ pub(crate) struct Model {
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) notice: Option<(String, u64)>,
     pub(crate) wrapped: Wrapped,
-    pub(crate) affairs: Affairs,
+    pub(crate) affairs: OwnAffairs,
     /// Since when the connection is caught up.
     live_ms: Option<u64>,
     looked: bool,
     reopen: Option<ConversationId>,
     /// When what could not be asked is asked again.
     retry_ms: Option<u64>,
-    /// How many were asked for with [`Command::Act`], and which a form waits for.
+    /// How many answers with a number were asked for, and which a form waits for.
     acts: u64,
     awaited: Option<u64>,
     asked_focus: (Option<ConversationId>, bool),
@@ -237,7 +253,7 @@ impl Model {
             drafts: BTreeMap::new(),
             notice: None,
             wrapped: Wrapped::default(),
-            affairs: Affairs::new(),
+            affairs: OwnAffairs::default(),
             live_ms: None,
             looked: true,
             reopen: None,
@@ -256,9 +272,13 @@ impl Model {
         self.drafts = kept.drafts;
         self.reopen = kept.open;
         let affairs = kept.affairs.into_iter();
-        self.affairs = affairs
-            .map(|(k, key, seq, on)| ((k, key), (seq, on)))
-            .collect();
+        self.affairs = OwnAffairs {
+            store: kept.store,
+            set: affairs
+                .map(|(k, key, seq, on)| ((k, key), (seq, on)))
+                .collect(),
+            ..OwnAffairs::default()
+        };
     }
 
     /// What is worth keeping for the next time.
@@ -272,13 +292,15 @@ impl Model {
             }
         }
         Kept {
+            user: self.me.as_ref().map(|me| me.user),
+            store: self.affairs.store,
             names: self.people.kept().clone(),
             drafts,
             open: self.chat.as_ref().map(|c| c.conversation),
             affairs: self
                 .affairs
+                .set
                 .iter()
-                .filter(|(_, (seq, _))| *seq != Seq::MAX)
                 .map(|((kind, key), (seq, on))| (kind.clone(), key.clone(), *seq, *on))
                 .collect(),
         }
@@ -331,9 +353,10 @@ impl Model {
             Msg::Acted(number, conversation, id, done) => {
                 self.acted(number, conversation, id, done);
             }
-            Msg::Found(purpose, found) => self.found(purpose, found),
+            Msg::NotTaken(number, why) => self.not_taken(number, &why),
+            Msg::Found(number, purpose, found) => self.found(number, purpose, found),
             Msg::Ideas(prefix, names) => self.ideas(&prefix, names),
-            Msg::Made(conversation) => self.open(conversation, None),
+            Msg::Made(number, conversation, problem) => self.made(number, conversation, problem),
             Msg::Refused(why, text) => self.refused(why, text),
             Msg::Pins(conversation, events) => self.pins_came(conversation, events),
             Msg::Matches(conversation, text, places) => self.matched(conversation, &text, places),
@@ -389,14 +412,19 @@ impl Model {
         self.over = None;
         self.people = People::default();
         self.drafts.clear();
-        self.affairs.clear();
+        self.affairs = OwnAffairs::default();
     }
 
-    /// What is held is newer than what was kept; what is on its way is newer still.
-    fn affairs_came(&mut self, told: Affairs) {
-        self.affairs.retain(|_, (seq, _)| *seq != Seq::MAX);
-        for (key, now) in told {
-            let known = self.affairs.entry(key).or_insert(now);
+    /// What is held is newer than what was kept, if both are of the same store. What is on its way
+    /// stands beside it: it may be refused.
+    fn affairs_came(&mut self, told: OwnAffairs) {
+        if self.affairs.store != told.store {
+            self.affairs.set.clear();
+            self.affairs.store = told.store;
+        }
+        self.affairs.underway = told.underway;
+        for (key, now) in told.set {
+            let known = self.affairs.set.entry(key).or_insert(now);
             if known.0 <= now.0 {
                 *known = now;
             }
@@ -428,9 +456,14 @@ impl Model {
 
     /// For how long the server has not answered what was sent, if that is longer than usual.
     pub(crate) fn unanswered_ms(&self) -> Option<u64> {
-        let since = self.list.iter().filter_map(|s| s.waiting_since_ms).min()?;
+        let since = self.list.iter().filter_map(|s| s.unanswered_since_ms).min()?;
         let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
         (ms >= SLOW_MS).then_some(ms)
+    }
+
+    /// Whether something waits because the server takes only so much in a while.
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.list.iter().any(|s| s.slowed)
     }
 
     /// What was asked and not answered may be asked again.

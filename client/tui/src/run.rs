@@ -7,7 +7,7 @@
 mod beside;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{Event, EventStream};
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::kept::Kept;
 use crate::model::chat::{WINDOW, Window};
 use crate::model::page::Wants;
-use crate::model::{Affairs, Command, Model, Msg};
+use crate::model::{Command, Model, Msg, OwnAffairs};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -81,7 +81,10 @@ pub(crate) async fn run(
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
-    let kept = Kept::read(&folder);
+    let kept = match data.session()? {
+        Some((_, session)) => Kept::read(&folder, session.user).with(data.store()?),
+        None => Kept::default(),
+    };
     model.restore(kept.clone());
     let (replies, mut replied) = mpsc::channel(BESIDE);
     let mut run = Run {
@@ -238,7 +241,13 @@ impl Run {
             Command::ReadList => self.list_stale = true,
             Command::ReadWindow => self.window_stale = true,
             Command::Enter(entry) => {
-                beside::enter(*entry, self.ca.clone(), self.replies.clone());
+                // Who comes again need not name the authorities again.
+                let named = self.ca.clone();
+                let ca = match &self.data {
+                    Some(data) => crate::trusted(data, &entry.server, named),
+                    None => named,
+                };
+                beside::enter(*entry, ca, self.replies.clone());
             }
             other => return self.with_client(other).await,
         }
@@ -257,10 +266,15 @@ impl Run {
                 Ok(_) => Ok(()),
                 Err(error) => return Some(Msg::Refused(error.to_string(), text)),
             },
-            Command::Make(request, settings) => match make(&client, *request, settings).await {
-                Ok(conversation) => return Some(Msg::Made(conversation)),
-                Err(error) => return Some(Msg::Refused(error.to_string(), None)),
-            },
+            Command::Make(number, request, settings) => {
+                match make(&client, *request, settings).await {
+                    Ok((conversation, problem)) => {
+                        return Some(Msg::Made(number, conversation, problem));
+                    }
+                    Err((Error::Closed, _)) => Err(Error::Closed),
+                    Err((_, why)) => return Some(Msg::NotTaken(number, why)),
+                }
+            }
             other => {
                 beside::ask(other, client, self.replies.clone());
                 Ok(())
@@ -293,7 +307,7 @@ impl Run {
             let own = ConversationId::own(client.user());
             let views = client.with(move |core| {
                 let window = wanted.map(|wanted| wanted.window(core));
-                let list = list.then(|| (core.conversations(), affairs(core, own)));
+                let list = list.then(|| (core.conversations(), own_affairs(core, own)));
                 (list, window)
             });
             let Ok((list, window)) = views.await else {
@@ -320,7 +334,7 @@ impl Run {
         }
         let kept = self.model.kept();
         if kept != self.saved {
-            match write(&kept, &self.folder) {
+            match kept.write(&self.folder) {
                 Ok(()) => self.saved = kept,
                 Err(error) => self.model.say(format!("drafts cannot be kept: {error}")),
             }
@@ -340,7 +354,6 @@ struct Wanted {
 impl Wanted {
     fn window(self, core: &parlour_sdk::core::Client) -> Window {
         let conversation = self.conversation;
-        let held = core.held(conversation);
         let rules = || {
             let set = core.set(conversation, &[kind::SETTING]);
             // One on its way has its place when it comes.
@@ -350,7 +363,6 @@ impl Wanted {
         Window {
             timeline: core.timeline(conversation, self.at, WINDOW),
             at: self.at,
-            oldest: held.first().map_or(Seq::ZERO, |s| s.from),
             head: core
                 .summary(conversation)
                 .map(|s| s.head)
@@ -364,30 +376,50 @@ impl Wanted {
     }
 }
 
-/// What is blocked and muted, as far as it is held.
-fn affairs(core: &parlour_sdk::core::Client, own: ConversationId) -> Affairs {
-    let set = core.set(own, &[kind::BLOCK, kind::MUTE]).into_iter();
-    // As the server reads it.
-    set.map(|(key, (seq, value))| (key, (seq, !matches!(value.as_str(), "" | "off"))))
-        .collect()
+/// What is blocked and muted, as far as it is held or on its way.
+fn own_affairs(core: &parlour_sdk::core::Client, own: ConversationId) -> OwnAffairs {
+    let mut all = OwnAffairs {
+        store: core.store(),
+        ..OwnAffairs::default()
+    };
+    for (key, (seq, value)) in core.set(own, &[kind::BLOCK, kind::MUTE]) {
+        let on = kind::is_on(&value);
+        if seq == Seq::MAX {
+            all.underway.insert(key, on);
+        } else {
+            all.set.insert(key, (seq, on));
+        }
+    }
+    all
 }
 
-/// Makes a conversation, and then sets what is to be other than usual.
+/// Makes a conversation, and then sets what is to be other than usual. What was made is there even
+/// if a setting is not taken: then it is said why.
 async fn make(
     client: &Client,
     request: Request,
     settings: Vec<(&'static str, &'static str)>,
-) -> Result<ConversationId, Error> {
-    let conversation = client.request(request).await?.conversation;
+) -> Result<(ConversationId, Option<String>), (Error, String)> {
+    let asked = beside::Asked::of(&request);
+    let made = client.request(request).await;
+    let conversation = match made {
+        Ok(accepted) => accepted.conversation,
+        Err(error) => {
+            let why = asked.not_taken(&error);
+            return Err((error, why));
+        }
+    };
     for (key, value) in settings {
         let frame = draft::setting(conversation, key, value);
-        client.request(Request::Send(Box::new(frame))).await?;
+        if let Err(error) = client.request(Request::Send(Box::new(frame))).await {
+            let why = format!(
+                "It was made, but not all of its settings were taken: {error}. Its page, Ctrl+G, \
+                 sets them."
+            );
+            return Ok((conversation, Some(why)));
+        }
     }
-    Ok(conversation)
-}
-
-fn write(kept: &Kept, folder: &Path) -> std::io::Result<()> {
-    kept.write(folder)
+    Ok((conversation, None))
 }
 
 /// What the terminal says. Past the bound it waits in the terminal.

@@ -77,14 +77,19 @@ impl Client {
             unread: room.unread(),
             mentions: room.mentions(),
             newest,
-            waiting: self.outbox.waiting_in(room.id),
-            waiting_since_ms: self
-                .outbox
-                .rows_of(room.id)
-                .filter(|row| !matches!(row.stage, Stage::Failed { .. }))
-                .map(|row| row.made_ms)
-                .min(),
+            waiting: self.waiting_in(room.id),
+            unanswered_since_ms: self.outbox.unanswered_in(room.id),
+            slowed: self.outbox.is_slowed_in(room.id),
         }
+    }
+
+    fn waiting_in(&self, conversation: ConversationId) -> usize {
+        if conversation != ConversationId::own(self.settings.user) {
+            return self.outbox.waiting_in(conversation);
+        }
+        let rows = self.outbox.rows_of(conversation);
+        let waits = |r: &&Arc<Row>| !matches!(r.stage, Stage::Failed { .. });
+        rows.filter(waits).filter(|r| !is_setting(&r.asked)).count()
     }
 
     /// A window of a conversation: at most `limit` items before place `before`, or the newest.
