@@ -83,12 +83,17 @@ mod tests {
     fn what_is_another_s_is_not_given_back() {
         let folder = std::env::temp_dir().join(format!("parlour-kept-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let (ada, ben) = (UserId::derived("test", &[b"ada"]), UserId::derived("test", &[b"ben"]));
+        let (ada, ben) = (
+            UserId::derived("test", &[b"ada"]),
+            UserId::derived("test", &[b"ben"]),
+        );
         let (one, two) = (StoreId::from_bytes([1; 16]), StoreId::from_bytes([2; 16]));
         let mut kept = Kept::read(&folder, ada);
         kept.store = Some(one);
-        kept.drafts.insert(ConversationId::direct(ada, ben), "half".to_owned());
-        kept.affairs.push(("block".to_owned(), ben.to_string(), Seq(7), true));
+        kept.drafts
+            .insert(ConversationId::direct(ada, ben), "half".to_owned());
+        kept.affairs
+            .push(("block".to_owned(), ben.to_string(), Seq(7), true));
         kept.write(&folder).unwrap();
         assert_eq!(Kept::read(&folder, ada).with(Some(one)), kept);
         let other = Kept::read(&folder, ada).with(Some(two));

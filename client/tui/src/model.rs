@@ -366,6 +366,11 @@ impl Model {
     }
 
     fn tick(&mut self) {
+        if self.list.iter().any(|s| s.waiting > 0) {
+            // When something is handed over, and how long it waits for an answer, is told by
+            // nothing else.
+            self.commands.push(Command::ReadList);
+        }
         if self
             .notice
             .as_ref()
@@ -456,7 +461,11 @@ impl Model {
 
     /// For how long the server has not answered what was sent, if that is longer than usual.
     pub(crate) fn unanswered_ms(&self) -> Option<u64> {
-        let since = self.list.iter().filter_map(|s| s.unanswered_since_ms).min()?;
+        let since = self
+            .list
+            .iter()
+            .filter_map(|s| s.unanswered_since_ms)
+            .min()?;
         let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
         (ms >= SLOW_MS).then_some(ms)
     }

@@ -203,9 +203,7 @@ impl Model {
             (Action::Role | Action::Remove, Some(_)) => {
                 page.failed("Owners may do that to everyone, admins to members below them.")
             }
-            (Action::Role | Action::Remove, None) => {
-                page.failed("Choose a member first: ↑ ↓.")
-            }
+            (Action::Role | Action::Remove, None) => page.failed("Choose a member first: ↑ ↓."),
             (Action::Leave, _) => {
                 let question = format!("Leave {}?", self.title(conversation));
                 Over::Ask(question, act(draft::leave(conversation)), None)
@@ -220,9 +218,7 @@ impl Model {
 
     fn step_member(&mut self, page: &mut Page, action: Action) {
         let members = self.members_listed().unwrap_or_default();
-        let at = members
-            .iter()
-            .position(|(u, _)| Some(*u) == page.chosen);
+        let at = members.iter().position(|(u, _)| Some(*u) == page.chosen);
         let Some(at) = at.or(page.chosen.is_none().then_some(0)) else {
             // Who was chosen has left: from the beginning.
             page.chosen = members.first().map(|(u, _)| *u);

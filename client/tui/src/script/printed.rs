@@ -54,7 +54,10 @@ mod tests {
         let c = ConversationId::derived("test", &[b"c"]);
         let mut printed = Printed::default();
         printed.add(c, Seq(7), Seq(9));
-        assert_eq!((printed.has(c, Seq(7)), printed.has(c, Seq(6))), (true, false));
+        assert_eq!(
+            (printed.has(c, Seq(7)), printed.has(c, Seq(6))),
+            (true, false)
+        );
         assert_eq!(printed.end(c), Seq::ZERO, "the first lacks");
         printed.add(c, Seq(1), Seq(4));
         assert_eq!(printed.end(c), Seq(4));

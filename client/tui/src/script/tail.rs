@@ -195,8 +195,7 @@ impl Tail {
             if !out(&line)? {
                 return Ok(false);
             }
-            self.printed
-                .add(event.conversation, event.seq, event.seq);
+            self.printed.add(event.conversation, event.seq, event.seq);
         }
         Ok(true)
     }

@@ -17,14 +17,22 @@ fn one_name_and_enter_opens_the_chat() {
     let mut world = World::new(100, 24);
     world.keys(&["Ctrl+n", "ben", "Enter"]);
     assert!(looks_up(&mut world, &["ben"], &Purpose::Chat));
-    world.tell(Msg::Found(world.model.acts_asked(), Purpose::Chat, Ok(vec![profile("ben")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ben")]),
+    ));
     assert_eq!(open_now(&world), Some(direct("ben")));
     assert!(!world.screen().contains("Group name"));
     world.keys(&["hello", "Enter"]);
     assert_eq!(one_send(&mut world).to, Some(user("ben")));
     // Oneself is notes.
     world.keys(&["Ctrl+n", "ada", "Enter"]);
-    world.tell(Msg::Found(world.model.acts_asked(), Purpose::Chat, Ok(vec![profile("ada")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ada")]),
+    ));
     assert_eq!(open_now(&world), Some(direct("ada")));
 }
 
@@ -33,7 +41,11 @@ fn an_unknown_name_is_named_and_what_was_written_stays() {
     let mut world = World::new(100, 24);
     world.keys(&["Ctrl+n", "ben bob", "Enter"]);
     let why = "There is no user named `bob`.".to_owned();
-    world.tell(Msg::Found(world.model.acts_asked(), Purpose::Chat, Err(why)));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Err(why),
+    ));
     let screen = world.screen();
     assert!(screen.contains("There is no user named `bob`."), "{screen}");
     assert!(screen.contains("› ben bob"), "{screen}");
@@ -43,7 +55,11 @@ fn an_unknown_name_is_named_and_what_was_written_stays() {
     assert!(looks_up(&mut world, &["ben", "cid"], &Purpose::Chat));
     // An answer that comes after it was closed opens nothing.
     world.keys(&["Esc"]);
-    world.tell(Msg::Found(world.model.acts_asked(), Purpose::Chat, Ok(vec![profile("ben")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ben")]),
+    ));
     assert_eq!(open_now(&world), None);
 }
 

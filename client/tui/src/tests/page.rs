@@ -5,9 +5,7 @@ use parlour_sdk::protocol::{MessageId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{
-    World, direct, group, looks_up, named, one_send, profile, requests, user,
-};
+use super::world::{World, direct, group, looks_up, named, one_send, profile, requests, user};
 use crate::model::{Affairs, Command, Msg, OwnAffairs, Purpose};
 
 /// A group in which Ada has this role, its page open.
@@ -113,7 +111,11 @@ fn members_are_added_removed_and_given_roles() {
     ));
     assert!(world.screen().contains("no user named `eve`"));
     world.keys(&["Enter"]);
-    world.tell(Msg::Found(world.model.acts_asked(), purpose, Ok(vec![profile("eve")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        purpose,
+        Ok(vec![profile("eve")]),
+    ));
     let send = one_send(&mut world);
     assert_eq!((send.kind.as_deref(), send.named.len()), (Some("add"), 1));
     done(&mut world, Ok(()));
@@ -267,8 +269,7 @@ fn what_is_on_its_way_does_not_undo_what_is_set() {
         if set {
             told.set.insert(block.clone(), (Seq(3), true));
         }
-        told.underway
-            .extend(underway.map(|on| (block.clone(), on)));
+        told.underway.extend(underway.map(|on| (block.clone(), on)));
         world.tell(Msg::Affairs(told));
     };
     tell(&mut world, 1, true, None);

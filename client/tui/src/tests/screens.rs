@@ -182,7 +182,12 @@ fn a_server_that_does_not_answer() {
     let (mut world, ben) = talk(100, 16);
     world.keys(&["Enter", "hello", "Enter"]);
     world.waits(ben, "hello", State::Sending);
-    world.held.get_mut(&ben).unwrap().summary.unanswered_since_ms = Some(world.now);
+    world
+        .held
+        .get_mut(&ben)
+        .unwrap()
+        .summary
+        .unanswered_since_ms = Some(world.now);
     world.refresh();
     world.now += 3_000;
     world.tell(Msg::Tick);
