@@ -194,3 +194,23 @@ fn a_draft_is_its_author_s_alone() {
     let after = std::fs::read_to_string(&kept).unwrap();
     assert!(!after.contains("my secret thought"), "{after}");
 }
+
+/// Who comes again to the same server need not name its authority again.
+#[test]
+fn an_authority_that_was_named_is_remembered_over_a_log_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = parlour_tests::tls::certificate(dir.path(), false);
+    let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+    let node = Node::with(&["--tls-cert", cert, "--tls-key", key]);
+    let folders = Folders::new();
+    let args = ["signup", "ada", "--server", &node.url, "--ca", cert];
+    let (well, _, why) = folders.run("ada", &args, "a long password\n");
+    assert!(well, "{why}");
+    folders.enter("ada", "login", "ada", &node);
+    let (well, said, why) = folders.run("ada", &["send", "ada", "a note"], "");
+    assert!(well && said == "sent to ada\n", "{said}{why}");
+    // Another folder trusts nothing by that.
+    let args = ["login", "ada", "--server", &node.url];
+    let (well, _, why) = folders.run("other", &args, "a long password\n");
+    assert!(!well && why.contains("--ca FILE"), "{why}");
+}
