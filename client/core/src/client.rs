@@ -4,6 +4,7 @@
 //! inputs go to the part they concern, and after each one whatever may go out goes out.
 
 mod link;
+mod list;
 mod pump;
 mod receive;
 mod request;

@@ -5,7 +5,9 @@
 //! the loop and comes back as a [`Msg`]; between two drawings everything that waits is taken.
 
 mod beside;
+mod make;
 mod session;
+mod views;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,14 +16,11 @@ use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
-use parlour_sdk::protocol::{ConversationId, Seq, kind};
-use parlour_sdk::{Client, Data, Endpoint, Error, Link, Request, Session, Update, Updates, draft};
+use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates};
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
-use crate::model::chat::{WINDOW, Window};
-use crate::model::page::Wants;
-use crate::model::{Command, Model, Msg, OwnAffairs};
+use crate::model::{Command, Model, Msg};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -267,7 +266,7 @@ impl Run {
                 Err(error) => return Some(Msg::Refused(error.to_string(), text)),
             },
             Command::Make(number, request, settings) => {
-                match make(&client, *request, settings).await {
+                match make::make(&client, *request, settings).await {
                     Ok((conversation, problem)) => {
                         return Some(Msg::Made(number, conversation, problem));
                     }
@@ -287,46 +286,6 @@ impl Run {
         }
     }
 
-    /// Reads the views that are stale.
-    async fn read(&mut self) {
-        // A window that came may want the next one; more than a few in a row wait for the next
-        // turn, so that keys are never held up.
-        for _ in 0..4 {
-            let list = std::mem::take(&mut self.list_stale);
-            let wanted = self.model.chat.as_ref().map(|c| Wanted {
-                conversation: c.conversation,
-                at: c.at,
-                seek: c.seek,
-                beside: self.model.wants(),
-            });
-            let wanted = wanted.filter(|_| std::mem::take(&mut self.window_stale));
-            self.window_stale = false;
-            let Some(client) = self.client.clone().filter(|_| list || wanted.is_some()) else {
-                return;
-            };
-            let own = ConversationId::own(client.user());
-            let views = client.with(move |core| {
-                let window = wanted.map(|wanted| wanted.window(core));
-                let list = list.then(|| (core.conversations(), own_affairs(core, own)));
-                (list, window)
-            });
-            let Ok((list, window)) = views.await else {
-                return;
-            };
-            if let Some((list, affairs)) = list {
-                self.take(Msg::Affairs(affairs)).await;
-                self.take(Msg::List(list)).await;
-            }
-            if let Some(mut window) = window {
-                if let Some(pins) = window.pins.take() {
-                    self.take(Msg::Pins(window.timeline.conversation, pins))
-                        .await;
-                }
-                self.take(Msg::Window(Box::new(window))).await;
-            }
-        }
-    }
-
     /// Writes what is kept, if it is other than what was written last.
     fn save(&mut self) {
         if self.client.is_none() {
@@ -340,86 +299,6 @@ impl Run {
             }
         }
     }
-}
-
-/// What is wanted of the open conversation.
-#[derive(Clone, Copy)]
-struct Wanted {
-    conversation: ConversationId,
-    at: Option<Seq>,
-    seek: Option<u64>,
-    beside: Wants,
-}
-
-impl Wanted {
-    fn window(self, core: &parlour_sdk::core::Client) -> Window {
-        let conversation = self.conversation;
-        let rules = || {
-            let set = core.set(conversation, &[kind::SETTING]);
-            // One on its way has its place when it comes.
-            let set = set.into_iter().filter(|(_, (seq, _))| *seq != Seq::MAX);
-            set.map(|((_, key), value)| (key, value)).collect()
-        };
-        Window {
-            timeline: core.timeline(conversation, self.at, WINDOW),
-            at: self.at,
-            head: core
-                .summary(conversation)
-                .map(|s| s.head)
-                .unwrap_or_default(),
-            receipts: core.receipts(conversation),
-            shown: core.shown(conversation),
-            reach: self.seek.map(|n| core.reach(conversation, n)),
-            rules: (self.beside == Wants::Rules).then(rules),
-            pins: (self.beside == Wants::Pins).then(|| core.pinned(conversation)),
-        }
-    }
-}
-
-/// What is blocked and muted, as far as it is held or on its way.
-fn own_affairs(core: &parlour_sdk::core::Client, own: ConversationId) -> OwnAffairs {
-    let mut all = OwnAffairs {
-        store: core.store(),
-        ..OwnAffairs::default()
-    };
-    for (key, (seq, value)) in core.set(own, &[kind::BLOCK, kind::MUTE]) {
-        let on = kind::is_on(&value);
-        if seq == Seq::MAX {
-            all.underway.insert(key, on);
-        } else {
-            all.set.insert(key, (seq, on));
-        }
-    }
-    all
-}
-
-/// Makes a conversation, and then sets what is to be other than usual. What was made is there even
-/// if a setting is not taken: then it is said why.
-async fn make(
-    client: &Client,
-    request: Request,
-    settings: Vec<(&'static str, &'static str)>,
-) -> Result<(ConversationId, Option<String>), (Error, String)> {
-    let asked = beside::Asked::of(&request);
-    let made = client.request(request).await;
-    let conversation = match made {
-        Ok(accepted) => accepted.conversation,
-        Err(error) => {
-            let why = asked.not_taken(&error);
-            return Err((error, why));
-        }
-    };
-    for (key, value) in settings {
-        let frame = draft::setting(conversation, key, value);
-        if let Err(error) = client.request(Request::Send(Box::new(frame))).await {
-            let why = format!(
-                "It was made, but not all of its settings were taken: {error}. Its page, Ctrl+G, \
-                 sets them."
-            );
-            return Ok((conversation, Some(why)));
-        }
-    }
-    Ok((conversation, None))
 }
 
 /// What the terminal says. Past the bound it waits in the terminal.

@@ -4,6 +4,7 @@
 //! from the server's history. Within a conversation they rise, but for what fills a gap late.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,10 +170,8 @@ impl Tail {
         let mut places: BTreeMap<ConversationId, Option<Summary>> = BTreeMap::new();
         if !self.json {
             for event in &events {
-                let conversation = event.conversation;
-                if !places.contains_key(&conversation) {
-                    let summary = self.client.summary(conversation).await?;
-                    places.insert(conversation, summary);
+                if let Entry::Vacant(place) = places.entry(event.conversation) {
+                    place.insert(self.client.summary(event.conversation).await?);
                 }
             }
             let people = events.iter().flat_map(|event| {

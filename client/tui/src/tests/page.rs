@@ -1,12 +1,14 @@
 //! The page of a conversation, and what is done there.
 
+use std::collections::BTreeMap;
+
 use parlour_sdk::protocol::kind::Role;
 use parlour_sdk::protocol::{MessageId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
 use super::world::{World, direct, group, looks_up, named, one_send, profile, requests, user};
-use crate::model::{Affairs, Command, Msg, OwnAffairs, Purpose};
+use crate::model::{Command, Msg, OwnAffairs, Purpose};
 
 /// A group in which Ada has this role, its page open.
 fn friday(role: Role) -> World {
@@ -26,6 +28,14 @@ fn friday(role: Role) -> World {
     world.keys(&["Ctrl+g"]);
     world.asked();
     world
+}
+
+/// One's own affairs that have their places.
+fn set(set: &BTreeMap<(String, String), (Seq, bool)>) -> Msg {
+    Msg::Affairs(OwnAffairs {
+        set: set.clone(),
+        ..OwnAffairs::default()
+    })
 }
 
 fn done(world: &mut World, done: Result<(), &str>) -> MessageId {
@@ -170,16 +180,10 @@ fn blocks_and_mutes_are_one_s_own_affairs() {
         (Some(user("ada")), Some("mute"))
     );
     assert_eq!(send.value.as_deref(), Some("on"));
-    let mut affairs = Affairs::new();
+    let mut affairs = OwnAffairs::default().set;
     let mute = ("mute".to_owned(), group("Friday").to_string());
     affairs.insert(mute.clone(), (Seq(3), true));
-    let told = |set: &Affairs| {
-        Msg::Affairs(OwnAffairs {
-            set: set.clone(),
-            ..OwnAffairs::default()
-        })
-    };
-    world.tell(told(&affairs));
+    world.tell(set(&affairs));
     assert!(world.screen().contains("u unmute"));
     assert!(
         world.screen().contains("for you  muted"),
@@ -188,7 +192,7 @@ fn blocks_and_mutes_are_one_s_own_affairs() {
     );
     // What was kept from before does not undo what is held now, and stays beside it.
     affairs.insert(mute, (Seq(2), false));
-    world.tell(told(&affairs));
+    world.tell(set(&affairs));
     assert!(world.screen().contains("u unmute"));
     assert_eq!(world.model.kept().affairs.len(), 1);
     world.keys(&["Home", "b"]);
