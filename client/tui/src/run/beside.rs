@@ -255,3 +255,33 @@ async fn search(client: &Client, conversation: ConversationId, text: &str) -> Ve
     places.truncate(FOUND_MAX);
     places
 }
+
+#[cfg(test)]
+mod tests {
+    use parlour_sdk::draft;
+    use parlour_sdk::protocol::check;
+    use parlour_sdk::protocol::limits::Limits;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_is_told_in_a_person_s_words() {
+        let (me, conversation) = (UserId::default(), ConversationId::default());
+        let told = |frame: parlour_sdk::protocol::frame::client::Send| {
+            let unfit = check::send(&frame, me, &Limits::default()).unwrap_err();
+            let asked = Asked::of(&Request::Send(Box::new(frame)));
+            asked.not_taken(&Error::Refused(Refused::Unfit(unfit)))
+        };
+        let long = "x".repeat(300);
+        assert_eq!(
+            told(draft::name(conversation, long.clone())),
+            "The name has 300 bytes, at most 256 are allowed."
+        );
+        assert_eq!(
+            told(draft::topic(conversation, long)),
+            "The topic has 300 bytes, at most 256 are allowed."
+        );
+        let full = Error::Refused(Refused::OutboxFull { waiting: 3 });
+        assert!(Asked::Name.not_taken(&full).starts_with("3 messages wait"));
+    }
+}
