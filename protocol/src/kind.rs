@@ -148,6 +148,12 @@ kinds! {
     DEVICE_LIST "device_list" Setting true "Own affairs: the user's list of devices, versioned; must carry `base`.";
 }
 
+/// Whether a setting that is a switch is on: if its value says something other than `off`.
+#[must_use]
+pub fn is_on(value: &str) -> bool {
+    !matches!(value, "" | "off")
+}
+
 /// The registered kind of this name, if this version knows it.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Kind> {

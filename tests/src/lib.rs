@@ -11,6 +11,7 @@ pub mod http;
 pub mod node;
 pub mod picture;
 pub mod socket;
+pub mod tls;
 pub mod tmux;
 
 pub use http::Http;

@@ -75,9 +75,14 @@ impl Tmux {
         );
     }
 
+    /// The folder in which a `parlour-chat` keeps what it holds.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Runs `parlour-chat` in a folder of its own, for a server, in UTC.
     pub fn open_chat(&self, name: &str, size: (u16, u16), server: &str, env: &[(&str, &str)]) {
-        let folder = self.dir.path().join(name);
+        let folder = self.folder(name);
         let program = chat().to_str().expect("a path in UTF-8");
         let folder = folder.to_str().expect("a path in UTF-8");
         let mut with = vec![("TZ", "UTC"), ("LC_ALL", "C.UTF-8")];

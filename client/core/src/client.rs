@@ -4,6 +4,7 @@
 //! inputs go to the part they concern, and after each one whatever may go out goes out.
 
 mod link;
+mod list;
 mod pump;
 mod receive;
 mod request;
@@ -28,6 +29,7 @@ use crate::presence::Presence;
 use crate::room::{NEWEST, Need, Policy, Room};
 use crate::saved::{Op, Restored, Row, Stretch, Ticket};
 use crate::settings::Settings;
+use crate::view::Places;
 
 /// One device of one user, without I/O.
 #[derive(Debug)]
@@ -441,6 +443,27 @@ impl Client {
         self.rooms
             .get(&conversation)
             .map_or(&[], |r| r.stretches.all())
+    }
+
+    /// The server's store that everything held is of, once one is known.
+    #[must_use]
+    pub const fn store(&self) -> Option<StoreId> {
+        self.store
+    }
+
+    /// Which places came, of every conversation: those held, and those let go for good. For whoever
+    /// missed updates, and looks for what they did not see.
+    #[must_use]
+    pub fn places(&self) -> BTreeMap<ConversationId, Places> {
+        let of = |room: &Room| {
+            let gone = (room.had > Seq::ZERO).then_some((Seq(1), room.had));
+            let held = room.stretches.all().iter().map(|s| (s.from, s.to));
+            Places {
+                head: room.head.seq,
+                came: gone.into_iter().chain(held).collect(),
+            }
+        };
+        self.rooms.values().map(|r| (r.id, of(r))).collect()
     }
 
     /// The lines, by conversation.

@@ -57,6 +57,10 @@ struct Entry {
     fresh: bool,
     flight: Flight,
     tries: u32,
+    /// When it was handed over first, of those times that nothing was answered to.
+    asked_ms: Option<u64>,
+    /// The server said that it was too much, and has not taken it since.
+    slowed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +138,8 @@ impl Outbox {
                 fresh,
                 flight: Flight::Ready,
                 tries: 0,
+                asked_ms: None,
+                slowed: false,
             },
         );
         row
@@ -284,6 +290,7 @@ impl Outbox {
     /// The connection is gone: what was on its way is unknown, and is tried again on the next.
     pub(crate) fn disconnected(&mut self) {
         for entry in self.entries.values_mut() {
+            entry.asked_ms = None;
             if matches!(entry.flight, Flight::Open { .. }) {
                 entry.flight = Flight::Ready;
             }
@@ -335,6 +342,7 @@ impl Outbox {
             .saturating_mul(1 << entry.tries.min(3))
             .saturating_add(entropy.upto(settings.answer_ms / 4));
         entry.tries = entry.tries.saturating_add(1);
+        entry.asked_ms.get_or_insert(now_ms);
         entry.flight = Flight::Open {
             until: now_ms.saturating_add(patience),
         };
@@ -407,6 +415,24 @@ impl Outbox {
 
     pub(crate) fn waiting_in(&self, conversation: ConversationId) -> usize {
         self.waiting.get(&conversation).map_or(0, BTreeSet::len)
+    }
+
+    /// Since when the oldest row of a conversation that was handed to the socket has had no
+    /// answer. One that was answered, and is to be tried again later, waits rightly.
+    pub(crate) fn unanswered_in(&self, conversation: ConversationId) -> Option<u64> {
+        self.waiting_entries(conversation)
+            .filter_map(|e| e.asked_ms)
+            .min()
+    }
+
+    /// Whether rows of a conversation wait because the server said that it was too much.
+    pub(crate) fn is_slowed_in(&self, conversation: ConversationId) -> bool {
+        self.waiting_entries(conversation).any(|e| e.slowed)
+    }
+
+    fn waiting_entries(&self, conversation: ConversationId) -> impl Iterator<Item = &Entry> {
+        let orders = self.waiting.get(&conversation).into_iter().flatten();
+        orders.filter_map(|o| self.entries.get(o))
     }
 
     /// Rows that have their place but not yet their event.

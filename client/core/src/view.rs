@@ -38,10 +38,14 @@ pub struct Summary {
     pub mentions: u32,
     /// The newest message held, for a preview.
     pub newest: Option<Arc<Event>>,
-    /// Requests of this device whose outcome is not known.
+    /// Requests of this device whose outcome is not known; without one's own affairs in the
+    /// conversation with oneself, which are no word in it.
     pub waiting: usize,
-    /// When the oldest of them was made, by the caller's clock.
-    pub waiting_since_ms: Option<u64>,
+    /// Since when the oldest of them that was handed over has had no answer at all, by the caller's
+    /// clock. One that the server asked to try later is none of these.
+    pub unanswered_since_ms: Option<u64>,
+    /// Whether some of them wait because the server takes only so many in a while.
+    pub slowed: bool,
 }
 
 /// How far one's own message is.
@@ -148,6 +152,15 @@ pub enum Reach {
     Lost(Option<Seq>),
     /// No message has a greater number.
     Nowhere,
+}
+
+/// Which places of a conversation came; see [`crate::Client::places`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Its newest place.
+    pub head: Seq,
+    /// From where to where, both included. Rising.
+    pub came: Vec<(Seq, Seq)>,
 }
 
 /// All that is known of a conversation beside its events.

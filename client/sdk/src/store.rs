@@ -11,6 +11,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use parlour_client_core::saved::Restored;
+use parlour_protocol::id::StoreId;
 use rusqlite::Connection;
 
 use crate::config::Session;
@@ -65,6 +66,14 @@ impl Data {
         };
         let endpoint = Endpoint::with_roots(&kept.url, &kept.roots)?;
         Ok(Some((endpoint, kept.session)))
+    }
+
+    /// The server's store that what is held here is of, once one is known.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn store(&self) -> Result<Option<StoreId>, Error> {
+        tables::store(&self.sql).map_err(|e| self.failed(&e))
     }
 
     /// From now on the certificates of these PEM files are trusted, beside the system's and

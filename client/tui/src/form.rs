@@ -2,6 +2,7 @@
 //!
 //! Promises: a masked field is never drawn in clear, and its text does not show in `Debug`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::edit::{Edit, Stroke};
@@ -69,7 +70,7 @@ impl Field {
 /// Fields to fill in.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
-    pub(crate) title: &'static str,
+    pub(crate) title: Cow<'static, str>,
     /// What can be chosen, above the fields.
     pub(crate) choices: &'static [&'static str],
     pub(crate) chosen: usize,
@@ -78,6 +79,8 @@ pub(crate) struct Form {
     pub(crate) at: usize,
     /// It was handed in, and no answer has come yet.
     pub(crate) busy: bool,
+    /// What was handed in goes out, whatever becomes of the form.
+    pub(crate) sent: bool,
     /// What went wrong.
     pub(crate) error: Option<String>,
     /// What may be meant, under the fields.

@@ -1,13 +1,16 @@
 //! [`Kept`]: what the screen keeps from one run to the next: drafts, names, the open conversation.
 //!
-//! Promises: a file is whole or not there: it is written beside and moved into place, readable for
+//! Promises: what is another user's is never given back, and what is another store's of the server
+//! is left out.
+//!
+//! A file is whole or not there: it is written beside and moved into place, readable for
 //! its owner alone. What cannot be read is as if it were not there; nothing else hangs on it.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use parlour_sdk::protocol::{ConversationId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, Seq, StoreId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::people::Person;
@@ -18,6 +21,10 @@ const FILE: &str = "screen.json";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Kept {
+    /// Whose it is.
+    pub(crate) user: Option<UserId>,
+    /// Which store of the server the affairs are of.
+    pub(crate) store: Option<StoreId>,
     pub(crate) names: BTreeMap<UserId, Person>,
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) open: Option<ConversationId>,
@@ -26,12 +33,25 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// What is kept in a folder.
-    pub(crate) fn read(folder: &Path) -> Self {
-        std::fs::read(folder.join(FILE))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
+    /// What is kept in a folder of this user.
+    pub(crate) fn read(folder: &Path, user: UserId) -> Self {
+        let bytes = std::fs::read(folder.join(FILE)).ok();
+        let kept = bytes.and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        let own = kept.filter(|kept| kept.user == Some(user));
+        own.unwrap_or_else(|| Self {
+            user: Some(user),
+            ..Self::default()
+        })
+    }
+
+    /// As it means something with this store of the server: places are of one store alone. What
+    /// one wrote, and whom one knows, stays.
+    pub(crate) fn with(mut self, store: Option<StoreId>) -> Self {
+        if self.store != store {
+            self.affairs.clear();
+            self.store = store;
+        }
+        self
     }
 
     /// Keeps it in a folder.
@@ -43,6 +63,8 @@ impl Kept {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&beside)?;
         file.write_all(&serde_json::to_vec(self)?)?;
+        // After a crash the name must not stand for a file that is empty.
+        file.sync_all()?;
         std::fs::rename(beside, folder.join(FILE))
     }
 
@@ -50,5 +72,33 @@ impl Kept {
     pub(crate) fn forget(folder: &Path) {
         // It may not be there.
         let _ = std::fs::remove_file(folder.join(FILE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_another_s_is_not_given_back() {
+        let folder = std::env::temp_dir().join(format!("parlour-kept-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (ada, ben) = (
+            UserId::derived("test", &[b"ada"]),
+            UserId::derived("test", &[b"ben"]),
+        );
+        let (one, two) = (StoreId::from_bytes([1; 16]), StoreId::from_bytes([2; 16]));
+        let mut kept = Kept::read(&folder, ada);
+        kept.store = Some(one);
+        kept.drafts
+            .insert(ConversationId::direct(ada, ben), "half".to_owned());
+        kept.affairs
+            .push(("block".to_owned(), ben.to_string(), Seq(7), true));
+        kept.write(&folder).unwrap();
+        assert_eq!(Kept::read(&folder, ada).with(Some(one)), kept);
+        let other = Kept::read(&folder, ada).with(Some(two));
+        assert_eq!((other.affairs.len(), other.drafts.len()), (0, 1));
+        assert!(Kept::read(&folder, ben).drafts.is_empty());
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

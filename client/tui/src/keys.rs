@@ -273,7 +273,7 @@ bindings! {
         [on(K::BackTab), with_shift(K::BackTab), on(K::Up)] A::Previous => "field before";
         [on(K::Left)] A::Left => "the choice before, where there is one";
         [on(K::Right)] A::Right => "the next choice";
-        [on(K::Esc)] A::Back => "close without doing it";
+        [on(K::Esc)] A::Back => "close; what went out already is not taken back";
         [on(K::PageUp)] A::PageUp => "";
         [on(K::PageDown)] A::PageDown => "";
         [on(K::F(1))] A::Help => "";

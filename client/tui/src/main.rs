@@ -103,6 +103,10 @@ enum Command {
         /// One JSON object a line, as the server gives it.
         #[arg(long)]
         json: bool,
+        /// Events that wait to be printed; when more come at once, the server is asked for them
+        /// again.
+        #[arg(long, hide = true, value_name = "N", default_value_t = 2_048)]
+        updates_max: usize,
     },
     /// Prints the newest events of a conversation.
     History {
@@ -156,6 +160,20 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             runtime.block_on(run::run(folder, ca, &cli.server, !cli.no_mouse))
         }
     }
+}
+
+/// The authorities that are trusted for a server: those named, or else those that the folder's
+/// device trusts for it already. What cannot be read is as if there were none.
+fn trusted(data: &parlour_sdk::Data, server: &str, named: Vec<PathBuf>) -> Vec<PathBuf> {
+    if !named.is_empty() {
+        return named;
+    }
+    let kept = data.session().ok().flatten();
+    let same = |(endpoint, _): &(parlour_sdk::Endpoint, parlour_sdk::Session)| {
+        parlour_sdk::Endpoint::new(server).is_ok_and(|e| e.url() == endpoint.url())
+    };
+    let kept = kept.filter(same);
+    kept.map_or_else(Vec::new, |(endpoint, _)| endpoint.roots().to_vec())
 }
 
 /// They are remembered, and must mean the same from any folder.

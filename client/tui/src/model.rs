@@ -11,6 +11,7 @@ mod compose;
 mod forms;
 mod messages;
 mod mouse;
+mod msg;
 mod open;
 pub(crate) mod page;
 mod search;
@@ -18,15 +19,9 @@ mod settle;
 mod unread;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::tz::TimeZone;
-use parlour_sdk::protocol::frame::client::Token;
-use parlour_sdk::protocol::frame::server::{Event, UserPresence};
-use parlour_sdk::protocol::http::Profile;
-use parlour_sdk::protocol::record::Named;
-use parlour_sdk::protocol::{ConversationId, MessageId, Seq, UserId};
+use parlour_sdk::protocol::{ConversationId, UserId};
 use parlour_sdk::{Command as Core, Link, Request, Summary};
 
 use crate::form::Form;
@@ -34,7 +29,9 @@ use crate::kept::Kept;
 use crate::people::People;
 use crate::shown;
 use crate::text::Wrapped;
-use chat::{Chat, Window};
+pub(crate) use msg::{Command, Entry, Me, Msg, Over, OwnAffairs, Pane, Purpose};
+
+use chat::Chat;
 
 /// How long a word at the bottom of the screen stays.
 const NOTICE_MS: u64 = 8_000;
@@ -44,140 +41,6 @@ const SLOW_MS: u64 = 4_000;
 
 /// After how long a question that failed is asked again.
 const RETRY_MS: u64 = 5_000;
-
-/// Who is logged in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Me {
-    pub(crate) user: UserId,
-    pub(crate) name: String,
-    pub(crate) server: String,
-}
-
-/// Where the keys go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pane {
-    List,
-    Messages,
-    Compose,
-}
-
-/// What lies over the conversations.
-#[derive(Clone, Debug)]
-pub(crate) enum Over {
-    /// The keys; the first line shown.
-    Help(usize),
-    /// A new chat, group or channel, or one to join.
-    New(Form),
-    /// The page of the open conversation.
-    Page(page::Page),
-    /// Something on that page to be given another value.
-    Set(Form, page::Wish, page::Page),
-    /// Its pinned messages.
-    Pins(page::Pins),
-    /// A reaction to this event.
-    React(Form, Seq),
-    /// All about one message; the first line shown.
-    Info(chat::ItemId, usize),
-    /// Something that is not taken back easily; and the page that it was asked from.
-    Ask(String, Box<Command>, Option<page::Page>),
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(crate) enum Msg {
-    Key(KeyEvent),
-    Mouse(MouseEvent),
-    Paste(String),
-    Resize(u16, u16),
-    /// Whether the terminal is the one looked at.
-    Looked(bool),
-    /// Time has passed.
-    Tick,
-    /// The client runs.
-    In(Me),
-    /// It could not be logged in.
-    NotIn(String),
-    /// Nobody is logged in any more, and why if they did not ask for it.
-    Out(Option<String>),
-    Link(Link),
-    /// The local store cannot write, or can again.
-    Store(Option<String>),
-    List(Vec<Summary>),
-    /// One's own affairs, as far as they are held.
-    Affairs(Affairs),
-    Window(Box<Window>),
-    Typing(ConversationId, Vec<UserId>),
-    Presence(Vec<UserPresence>),
-    /// What users are called; none if it could not be asked.
-    Profiles(Option<Vec<Profile>>),
-    /// Who is a member; none if it could not be asked.
-    Members(ConversationId, Option<Vec<Named>>),
-    /// What was asked for under this number has its outcome; a refusal in words.
-    Acted(u64, ConversationId, MessageId, Result<(), String>),
-    /// Whom names mean, or which are nobody's.
-    Found(Purpose, Result<Vec<Profile>, String>),
-    /// Names that begin so.
-    Ideas(String, Vec<String>),
-    /// A conversation was made.
-    Made(ConversationId),
-    /// A request was not taken. The text goes back to where it was written.
-    Refused(String, Option<(ConversationId, String)>),
-    /// What is pinned, among what is held.
-    Pins(ConversationId, Vec<Arc<Event>>),
-    /// Where a text is, newest first.
-    Matches(ConversationId, String, Vec<Seq>),
-}
-
-/// What names were looked up for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// A new chat; a group, if they are several.
-    Chat,
-    /// A new group of this name.
-    Group(String),
-    /// New members.
-    Add(ConversationId),
-}
-
-/// Who wants in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) server: String,
-    pub(crate) name: String,
-    pub(crate) password: Token,
-    pub(crate) invitation: Option<Token>,
-    /// Makes the account.
-    pub(crate) new: bool,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Command {
-    Quit,
-    Enter(Box<Entry>),
-    LogOut,
-    /// Do not wait the pause out.
-    Hurry,
-    /// Read the list, or the window of the open conversation, anew.
-    ReadList,
-    ReadWindow,
-    Core(Core),
-    /// A request, and the text that it was made of.
-    Request(Box<Request>, Option<(ConversationId, String)>),
-    /// A request whose outcome is told, under this number.
-    Act(u64, Box<Request>),
-    /// A request that makes a conversation, with these settings; it is then opened.
-    Make(Box<Request>, Vec<(&'static str, &'static str)>),
-    Profiles(Vec<UserId>),
-    Members(ConversationId),
-    Find(Vec<String>, Purpose),
-    Ideas(String),
-    /// Find a text in what is held of a conversation.
-    Search(ConversationId, String),
-}
-
-/// One's own affairs, by kind and key: where each was set last, and whether it is on.
-pub(crate) type Affairs = BTreeMap<(String, String), (Seq, bool)>;
 
 /// Everything that the screen shows.
 #[derive(Debug)]
@@ -201,14 +64,14 @@ pub(crate) struct Model {
     pub(crate) drafts: BTreeMap<ConversationId, String>,
     pub(crate) notice: Option<(String, u64)>,
     pub(crate) wrapped: Wrapped,
-    pub(crate) affairs: Affairs,
+    pub(crate) affairs: OwnAffairs,
     /// Since when the connection is caught up.
     live_ms: Option<u64>,
     looked: bool,
     reopen: Option<ConversationId>,
     /// When what could not be asked is asked again.
     retry_ms: Option<u64>,
-    /// How many were asked for with [`Command::Act`], and which a form waits for.
+    /// How many answers with a number were asked for, and which a form waits for.
     acts: u64,
     awaited: Option<u64>,
     asked_focus: (Option<ConversationId>, bool),
@@ -237,7 +100,7 @@ impl Model {
             drafts: BTreeMap::new(),
             notice: None,
             wrapped: Wrapped::default(),
-            affairs: Affairs::new(),
+            affairs: OwnAffairs::default(),
             live_ms: None,
             looked: true,
             reopen: None,
@@ -256,9 +119,13 @@ impl Model {
         self.drafts = kept.drafts;
         self.reopen = kept.open;
         let affairs = kept.affairs.into_iter();
-        self.affairs = affairs
-            .map(|(k, key, seq, on)| ((k, key), (seq, on)))
-            .collect();
+        self.affairs = OwnAffairs {
+            store: kept.store,
+            set: affairs
+                .map(|(k, key, seq, on)| ((k, key), (seq, on)))
+                .collect(),
+            ..OwnAffairs::default()
+        };
     }
 
     /// What is worth keeping for the next time.
@@ -272,13 +139,15 @@ impl Model {
             }
         }
         Kept {
+            user: self.me.as_ref().map(|me| me.user),
+            store: self.affairs.store,
             names: self.people.kept().clone(),
             drafts,
             open: self.chat.as_ref().map(|c| c.conversation),
             affairs: self
                 .affairs
+                .set
                 .iter()
-                .filter(|(_, (seq, _))| *seq != Seq::MAX)
                 .map(|((kind, key), (seq, on))| (kind.clone(), key.clone(), *seq, *on))
                 .collect(),
         }
@@ -331,9 +200,10 @@ impl Model {
             Msg::Acted(number, conversation, id, done) => {
                 self.acted(number, conversation, id, done);
             }
-            Msg::Found(purpose, found) => self.found(purpose, found),
+            Msg::NotTaken(number, why) => self.not_taken(number, &why),
+            Msg::Found(number, purpose, found) => self.found(number, purpose, found),
             Msg::Ideas(prefix, names) => self.ideas(&prefix, names),
-            Msg::Made(conversation) => self.open(conversation, None),
+            Msg::Made(number, conversation, problem) => self.made(number, conversation, problem),
             Msg::Refused(why, text) => self.refused(why, text),
             Msg::Pins(conversation, events) => self.pins_came(conversation, events),
             Msg::Matches(conversation, text, places) => self.matched(conversation, &text, places),
@@ -343,6 +213,11 @@ impl Model {
     }
 
     fn tick(&mut self) {
+        if self.list.iter().any(|s| s.waiting > 0) {
+            // When something is handed over, and how long it waits for an answer, is told by
+            // nothing else.
+            self.commands.push(Command::ReadList);
+        }
         if self
             .notice
             .as_ref()
@@ -389,14 +264,19 @@ impl Model {
         self.over = None;
         self.people = People::default();
         self.drafts.clear();
-        self.affairs.clear();
+        self.affairs = OwnAffairs::default();
     }
 
-    /// What is held is newer than what was kept; what is on its way is newer still.
-    fn affairs_came(&mut self, told: Affairs) {
-        self.affairs.retain(|_, (seq, _)| *seq != Seq::MAX);
-        for (key, now) in told {
-            let known = self.affairs.entry(key).or_insert(now);
+    /// What is held is newer than what was kept, if both are of the same store. What is on its way
+    /// stands beside it: it may be refused.
+    fn affairs_came(&mut self, told: OwnAffairs) {
+        if self.affairs.store != told.store {
+            self.affairs.set.clear();
+            self.affairs.store = told.store;
+        }
+        self.affairs.underway = told.underway;
+        for (key, now) in told.set {
+            let known = self.affairs.set.entry(key).or_insert(now);
             if known.0 <= now.0 {
                 *known = now;
             }
@@ -428,9 +308,18 @@ impl Model {
 
     /// For how long the server has not answered what was sent, if that is longer than usual.
     pub(crate) fn unanswered_ms(&self) -> Option<u64> {
-        let since = self.list.iter().filter_map(|s| s.waiting_since_ms).min()?;
+        let since = self
+            .list
+            .iter()
+            .filter_map(|s| s.unanswered_since_ms)
+            .min()?;
         let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
         (ms >= SLOW_MS).then_some(ms)
+    }
+
+    /// Whether something waits because the server takes only so much in a while.
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.list.iter().any(|s| s.slowed)
     }
 
     /// What was asked and not answered may be asked again.

@@ -5,23 +5,22 @@
 //! the loop and comes back as a [`Msg`]; between two drawings everything that waits is taken.
 
 mod beside;
+mod make;
 mod session;
+mod views;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt as _;
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
-use parlour_sdk::protocol::{ConversationId, Seq, kind};
-use parlour_sdk::{Client, Data, Endpoint, Error, Link, Request, Session, Update, Updates, draft};
+use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates};
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
-use crate::model::chat::{WINDOW, Window};
-use crate::model::page::Wants;
-use crate::model::{Affairs, Command, Model, Msg};
+use crate::model::{Command, Model, Msg};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -81,7 +80,10 @@ pub(crate) async fn run(
     let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
-    let kept = Kept::read(&folder);
+    let kept = match data.session()? {
+        Some((_, session)) => Kept::read(&folder, session.user).with(data.store()?),
+        None => Kept::default(),
+    };
     model.restore(kept.clone());
     let (replies, mut replied) = mpsc::channel(BESIDE);
     let mut run = Run {
@@ -238,7 +240,13 @@ impl Run {
             Command::ReadList => self.list_stale = true,
             Command::ReadWindow => self.window_stale = true,
             Command::Enter(entry) => {
-                beside::enter(*entry, self.ca.clone(), self.replies.clone());
+                // Who comes again need not name the authorities again.
+                let named = self.ca.clone();
+                let ca = match &self.data {
+                    Some(data) => crate::trusted(data, &entry.server, named),
+                    None => named,
+                };
+                beside::enter(*entry, ca, self.replies.clone());
             }
             other => return self.with_client(other).await,
         }
@@ -257,10 +265,15 @@ impl Run {
                 Ok(_) => Ok(()),
                 Err(error) => return Some(Msg::Refused(error.to_string(), text)),
             },
-            Command::Make(request, settings) => match make(&client, *request, settings).await {
-                Ok(conversation) => return Some(Msg::Made(conversation)),
-                Err(error) => return Some(Msg::Refused(error.to_string(), None)),
-            },
+            Command::Make(number, request, settings) => {
+                match make::make(&client, *request, settings).await {
+                    Ok((conversation, problem)) => {
+                        return Some(Msg::Made(number, conversation, problem));
+                    }
+                    Err((Error::Closed, _)) => Err(Error::Closed),
+                    Err((_, why)) => return Some(Msg::NotTaken(number, why)),
+                }
+            }
             other => {
                 beside::ask(other, client, self.replies.clone());
                 Ok(())
@@ -273,46 +286,6 @@ impl Run {
         }
     }
 
-    /// Reads the views that are stale.
-    async fn read(&mut self) {
-        // A window that came may want the next one; more than a few in a row wait for the next
-        // turn, so that keys are never held up.
-        for _ in 0..4 {
-            let list = std::mem::take(&mut self.list_stale);
-            let wanted = self.model.chat.as_ref().map(|c| Wanted {
-                conversation: c.conversation,
-                at: c.at,
-                seek: c.seek,
-                beside: self.model.wants(),
-            });
-            let wanted = wanted.filter(|_| std::mem::take(&mut self.window_stale));
-            self.window_stale = false;
-            let Some(client) = self.client.clone().filter(|_| list || wanted.is_some()) else {
-                return;
-            };
-            let own = ConversationId::own(client.user());
-            let views = client.with(move |core| {
-                let window = wanted.map(|wanted| wanted.window(core));
-                let list = list.then(|| (core.conversations(), affairs(core, own)));
-                (list, window)
-            });
-            let Ok((list, window)) = views.await else {
-                return;
-            };
-            if let Some((list, affairs)) = list {
-                self.take(Msg::Affairs(affairs)).await;
-                self.take(Msg::List(list)).await;
-            }
-            if let Some(mut window) = window {
-                if let Some(pins) = window.pins.take() {
-                    self.take(Msg::Pins(window.timeline.conversation, pins))
-                        .await;
-                }
-                self.take(Msg::Window(Box::new(window))).await;
-            }
-        }
-    }
-
     /// Writes what is kept, if it is other than what was written last.
     fn save(&mut self) {
         if self.client.is_none() {
@@ -320,74 +293,12 @@ impl Run {
         }
         let kept = self.model.kept();
         if kept != self.saved {
-            match write(&kept, &self.folder) {
+            match kept.write(&self.folder) {
                 Ok(()) => self.saved = kept,
                 Err(error) => self.model.say(format!("drafts cannot be kept: {error}")),
             }
         }
     }
-}
-
-/// What is wanted of the open conversation.
-#[derive(Clone, Copy)]
-struct Wanted {
-    conversation: ConversationId,
-    at: Option<Seq>,
-    seek: Option<u64>,
-    beside: Wants,
-}
-
-impl Wanted {
-    fn window(self, core: &parlour_sdk::core::Client) -> Window {
-        let conversation = self.conversation;
-        let held = core.held(conversation);
-        let rules = || {
-            let set = core.set(conversation, &[kind::SETTING]);
-            // One on its way has its place when it comes.
-            let set = set.into_iter().filter(|(_, (seq, _))| *seq != Seq::MAX);
-            set.map(|((_, key), value)| (key, value)).collect()
-        };
-        Window {
-            timeline: core.timeline(conversation, self.at, WINDOW),
-            at: self.at,
-            oldest: held.first().map_or(Seq::ZERO, |s| s.from),
-            head: core
-                .summary(conversation)
-                .map(|s| s.head)
-                .unwrap_or_default(),
-            receipts: core.receipts(conversation),
-            shown: core.shown(conversation),
-            reach: self.seek.map(|n| core.reach(conversation, n)),
-            rules: (self.beside == Wants::Rules).then(rules),
-            pins: (self.beside == Wants::Pins).then(|| core.pinned(conversation)),
-        }
-    }
-}
-
-/// What is blocked and muted, as far as it is held.
-fn affairs(core: &parlour_sdk::core::Client, own: ConversationId) -> Affairs {
-    let set = core.set(own, &[kind::BLOCK, kind::MUTE]).into_iter();
-    // As the server reads it.
-    set.map(|(key, (seq, value))| (key, (seq, !matches!(value.as_str(), "" | "off"))))
-        .collect()
-}
-
-/// Makes a conversation, and then sets what is to be other than usual.
-async fn make(
-    client: &Client,
-    request: Request,
-    settings: Vec<(&'static str, &'static str)>,
-) -> Result<ConversationId, Error> {
-    let conversation = client.request(request).await?.conversation;
-    for (key, value) in settings {
-        let frame = draft::setting(conversation, key, value);
-        client.request(Request::Send(Box::new(frame))).await?;
-    }
-    Ok(conversation)
-}
-
-fn write(kept: &Kept, folder: &Path) -> std::io::Result<()> {
-    kept.write(folder)
 }
 
 /// What the terminal says. Past the bound it waits in the terminal.

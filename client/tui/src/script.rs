@@ -4,6 +4,8 @@
 //! the terminal; a message counts as sent only once the server has its place. For people the lines
 //! have names and times, for programs `--json` has ids.
 
+mod printed;
+mod tail;
 mod told;
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
@@ -11,12 +13,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use parlour_sdk::core::Update as Core;
+use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::frame::client::Token;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::SignUp;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
 use parlour_sdk::{
-    Client, Config, Data, Ended, Endpoint, Error, Fetch, Http, Request, Summary, Update, draft,
+    Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
 };
 
 use crate::{Account, Command};
@@ -37,7 +40,7 @@ pub(crate) async fn run(folder: PathBuf, ca: Vec<PathBuf>, command: Command) -> 
         }
         Command::Send { to, text, json } => send(folder, &ca, &to, text, json).await,
         Command::List { json } => list(folder, &ca, json).await,
-        Command::Tail { json } => tail(folder, &ca, json).await,
+        Command::Tail { json, updates_max } => tail::run(folder, &ca, json, updates_max).await,
         Command::History { of, limit, json } => history(folder, &ca, &of, limit, json).await,
     }
 }
@@ -120,44 +123,6 @@ async fn list(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn tail(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()> {
-    let mut data = Data::open(&folder)?;
-    trust(&mut data, ca)?;
-    let client = Client::connect(Config::stored(data)?.fetch(Fetch::Everything)).await?;
-    let mut updates = client.updates();
-    let mut told = Told::new(&folder, &client);
-    let mut ended = std::pin::pin!(tokio::signal::ctrl_c());
-    loop {
-        let update = tokio::select! {
-            update = updates.next() => update,
-            _ = &mut ended => break,
-        };
-        let event = match update {
-            Some(Update::Core(Core::Event { event, .. })) => event,
-            Some(Update::Core(Core::Link(parlour_sdk::Link::Stopped(Some((code, why)))))) => {
-                client.close().await;
-                bail!("{why} ({code})");
-            }
-            Some(_) => continue,
-            None => break,
-        };
-        let line = if json {
-            serde_json::to_string(&event)?
-        } else {
-            let summary = client.summary(event.conversation).await?;
-            told.learn(&client, people_of(&event, summary.as_ref()))
-                .await;
-            told.line(&event, summary.as_ref())
-        };
-        if !out(&line)? {
-            break;
-        }
-    }
-    client.close().await;
-    told.keep(&folder);
-    Ok(())
-}
-
 async fn history(
     folder: PathBuf,
     ca: &[PathBuf],
@@ -180,7 +145,7 @@ async fn history(
             .history(conversation, before, None, wanted.max(1))
             .await
         {
-            Err(Error::Server { code, .. }) if before.is_none() && code.0 == 3003 => {
+            Err(Error::Server { code, .. }) if before.is_none() && code == Code::NOT_FOUND => {
                 bail!("there is nothing between you and {of} yet, or it is not yours to see")
             }
             page => page?,
@@ -239,8 +204,9 @@ async fn enter(
     account: Account,
     new: bool,
 ) -> anyhow::Result<()> {
-    let endpoint = Endpoint::with_roots(&account.server, &ca)?;
     let mut data = Data::open(&folder)?;
+    let ca = crate::trusted(&data, &account.server, ca);
+    let endpoint = Endpoint::with_roots(&account.server, &ca)?;
     let password = password(&account.name)?;
     let http = Http::new(&endpoint);
     let session = if new {

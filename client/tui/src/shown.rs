@@ -1,14 +1,24 @@
 //! Text of others, made harmless: nothing in it is interpreted by a terminal, and nothing in it is
 //! invisible, so that two texts that differ never look the same by what a terminal leaves out.
 //!
-//! What is not promised: letters of different scripts can look alike. Whoever must know whom they
-//! talk to compares the unique name, or the id on the conversation's page.
+//! What is not promised: letters of different scripts can look alike; marks past the fourth on a
+//! letter are not told apart; emoji joined into one that a terminal has no picture of look as if
+//! they stood side by side. Whoever must know whom they talk to compares the unique name, or the id
+//! on the conversation's page.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use unicode_segmentation::UnicodeSegmentation as _;
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+const JOINER: char = '\u{200d}';
+/// Asks for the coloured form of what stands before it.
+const EMOJI_FORM: char = '\u{fe0f}';
+/// Makes a key of the digit before it.
+const KEYCAP: char = '\u{20e3}';
+/// Flags that are spelt in tags after a black flag: England, Scotland, Wales.
+const TAG_FLAGS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
 
 /// Marks on one letter that are shown; real writing has fewer.
 const MARKS_MAX: usize = 4;
@@ -28,6 +38,8 @@ fn shown(text: &str, strict: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     let (mut before, mut marks) = (None, 0);
+    // The pictograph that a joiner would join to the next one, if what is drawn last is one.
+    let mut picture = false;
     while let Some(c) = chars.next() {
         if is_mark(c) || extends(before, c) {
             marks += 1;
@@ -41,6 +53,7 @@ fn shown(text: &str, strict: bool) -> String {
             continue;
         }
         marks = 0;
+        let joined = std::mem::take(&mut picture);
         match c {
             '\n' => out.push('⏎'),
             '\t' => out.push(' '),
@@ -50,22 +63,34 @@ fn shown(text: &str, strict: bool) -> String {
             }
             '\u{7f}' => out.push('\u{2421}'),
             c if c.is_control() => out.push('\u{fffd}'),
-            '\u{200d}' if joins(before, &mut chars) => out.push(c),
-            // Emoji presentation on what has one: `❤️`; or a keycap: `1️⃣`.
-            '\u{fe0f}' if before.is_some_and(takes_emoji_form) => out.push(c),
-            // The letters of a flag's tag, ended as they must be, are drawn as one flag.
-            '\u{e0020}'..='\u{e007f}' if before == Some('🏴') || before.is_some_and(is_tag) => {
+            JOINER if joined && chars.peek().copied().is_some_and(is_pictographic) => out.push(c),
+            EMOJI_FORM if takes_emoji_form(before, &mut chars) => {
+                picture = joined;
                 out.push(c);
+            }
+            // The colour of a skin, in the picture before it.
+            '\u{1f3fb}'..='\u{1f3ff}' => {
+                picture = joined;
+                out.push(c);
+            }
+            '🏴' => {
+                picture = true;
+                out.push(c);
+                if let Some(flag) = tag_flag(&chars) {
+                    picture = false;
+                    out.extend(chars.by_ref().take(flag));
+                }
             }
             '\u{200c}' if !strict && parts(before, &mut chars) => out.push(c),
             '\u{e000}'..='\u{f8ff}' if strict => named(&mut out, c),
             c if is_invisible(c) => named(&mut out, c),
             c if is_other_space(c) => out.push('␣'),
             // It has no cell of its own, and nothing to stand on.
-            c if c.width() == Some(0) && before != Some('\u{fe0f}') && !is_tag(c) => {
-                named(&mut out, c);
+            c if c.width() == Some(0) => named(&mut out, c),
+            c => {
+                picture = is_pictographic(c);
+                out.push(c);
             }
-            c => out.push(c),
         }
         before = Some(c);
     }
@@ -77,11 +102,34 @@ fn named(out: &mut String, c: char) {
     out.push_str(&format!("<U+{:04X}>", c as u32));
 }
 
-/// Whether a joiner stands between two halves of one emoji.
-fn joins(before: Option<char>, after: &mut Peekable<Chars<'_>>) -> bool {
-    let half = |c: char| is_pictograph(c) || matches!(c, '\u{1f3fb}'..='\u{1f3ff}');
-    before.is_some_and(|c| half(c) || c == '\u{fe0f}')
-        && after.peek().copied().is_some_and(is_pictograph)
+/// Whether Unicode's Extended_Pictographic has it: by the table of graphemes, in which a joiner
+/// joins those and nothing else.
+fn is_pictographic(c: char) -> bool {
+    let perhaps = matches!(c, '©' | '®' | '\u{203c}'..='\u{3299}' | '\u{1f000}'..='\u{1ffff}');
+    let joined = || -> String { [c, JOINER, '\u{1f469}'].iter().collect() };
+    perhaps && joined().graphemes(true).count() == 1
+}
+
+/// Whether the emoji form of what stands before is another than what that looks like anyhow: `❤️`,
+/// or a keycap: `1️⃣`.
+fn takes_emoji_form(before: Option<char>, after: &mut Peekable<Chars<'_>>) -> bool {
+    match before {
+        Some('0'..='9' | '#' | '*') => after.peek() == Some(&KEYCAP),
+        Some(c) => {
+            let coloured: String = [c, EMOJI_FORM].iter().collect();
+            coloured.width() > c.width().unwrap_or(0)
+        }
+        None => false,
+    }
+}
+
+/// How many tags follow, if they spell a flag and end as they must.
+fn tag_flag(after: &Peekable<Chars<'_>>) -> Option<usize> {
+    let tags: Vec<char> = after.clone().take_while(|c| is_tag(*c)).take(8).collect();
+    let letter = |c: &char| char::from_u32(*c as u32 - 0xe0000);
+    let (end, letters) = tags.split_last()?;
+    let spelt: String = letters.iter().filter_map(letter).collect();
+    (*end == '\u{e007f}' && TAG_FLAGS.contains(&spelt.as_str())).then_some(tags.len())
 }
 
 /// Whether a non-joiner parts two Arabic letters, as Persian is written.
@@ -100,16 +148,8 @@ fn extends(before: Option<char>, c: char) -> bool {
     both.is_some_and(|both| both.graphemes(true).count() == 1)
 }
 
-fn is_pictograph(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}' | '\u{3030}' | '\u{303d}')
-}
-
-fn takes_emoji_form(c: char) -> bool {
-    is_pictograph(c) || matches!(c, '0'..='9' | '#' | '*' | '©' | '®' | '‼' | '⁉' | 'ℹ' | '™')
-}
-
 fn is_tag(c: char) -> bool {
-    matches!(c, '\u{e0020}'..='\u{e007e}')
+    matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
 /// Marks that stand on the letter before them.
@@ -167,6 +207,21 @@ mod tests {
         assert_eq!(line("b\u{a0}n"), "b␣n");
         assert_eq!(line("ben\u{3164}"), "ben<U+3164>");
         assert_eq!(line("ben\u{e0041}"), "ben<U+E0041>");
+        assert_eq!(line("1\u{fe0f}"), "1<U+FE0F>");
+        assert_eq!(line("👍\u{fe0f}"), "👍<U+FE0F>");
+        assert_eq!(line("→\u{fe0f}"), "→<U+FE0F>");
+        assert_eq!(line("→\u{200d}→"), "→<U+200D>→");
+        assert_eq!(line("1\u{fe0f}\u{200d}👍"), "1<U+FE0F><U+200D>👍");
+        assert_eq!(line("👍\u{200d}"), "👍<U+200D>");
+        let flag = |tags: &str| -> String {
+            let tag = |c: char| char::from_u32(0xe0000 + c as u32).unwrap();
+            format!("🏴{}", tags.chars().map(tag).collect::<String>())
+        };
+        for no_flag in ["a", "gbeng", "gbxyz\u{7f}", "gbenggbeng\u{7f}", "\u{7f}"] {
+            let shown = line(&flag(no_flag));
+            assert_eq!(shown.matches("<U+E00").count(), no_flag.len(), "{shown}");
+        }
+        assert_eq!(line(&flag("gbsct\u{7f}")), flag("gbsct\u{7f}"));
     }
 
     #[test]
@@ -174,6 +229,7 @@ mod tests {
         for whole in [
             "👩‍👩‍👧‍👦",
             "👍🏽",
+            "👩🏽‍🚀",
             "🏳️‍🌈",
             "❤️",
             "1️⃣",
@@ -210,26 +266,30 @@ mod tests {
         assert!(line(&long).chars().all(|c| c == '␛'));
     }
 
-    /// Put into a name, no character that there is vanishes: the name takes more cells.
+    /// Put into a name, no character that there is vanishes, whatever it stands after: the name
+    /// takes more cells.
     #[test]
     fn no_character_vanishes() {
-        let plain = text::width("ben");
-        let gone: Vec<String> = ('\0'..=char::MAX)
-            .filter(|c| !super::is_mark(*c) && !is_part_of_another(*c))
-            .filter(|c| text::width(&super::name(&format!("b{c}en"))) <= plain)
-            .map(|c| format!("{:04X}", c as u32))
-            .collect();
-        assert!(
-            gone.is_empty(),
-            "{}: {:?}",
-            gone.len(),
-            gone.first_chunk::<60>()
-        );
+        for before in ["b", "1", "🏴", "→"] {
+            let plain = text::width(&super::name(&format!("{before}en")));
+            let gone: Vec<String> = ('\0'..=char::MAX)
+                .filter(|c| !super::is_mark(*c))
+                .filter(|c| super::is_invisible(*c) || !is_part_of_another(before, *c))
+                .filter(|c| text::width(&super::name(&format!("{before}{c}en"))) <= plain)
+                .map(|c| format!("{:04X}", c as u32))
+                .collect();
+            assert!(
+                gone.is_empty(),
+                "after {before}, {}: {:?}",
+                gone.len(),
+                gone.first_chunk::<60>()
+            );
+        }
     }
 
     /// Letters that a terminal draws into the cell of another, by the table that it uses too.
-    fn is_part_of_another(c: char) -> bool {
-        let both = format!("b{c}");
+    fn is_part_of_another(before: &str, c: char) -> bool {
+        let both = format!("{before}{c}");
         both.graphemes(true).count() < 2 || format!("{c}e").graphemes(true).count() < 2
     }
 }

@@ -113,6 +113,10 @@ fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
                     false,
                 )
             }
+            None if model.is_slowed() => {
+                let slowed = "Sending more slowly: the server takes so many a minute.";
+                (slowed.to_owned(), false)
+            }
             None => (String::new(), true),
         },
         (Link::Waiting { until_ms, why }, None) => {

@@ -1,33 +1,15 @@
 //! TLS with a certificate of one's own, for HTTP and for the socket.
 
-use std::process::Command;
-
 use parlour_sdk::{Client, Config, Endpoint, Error, Http, Store};
 use parlour_tests::Node;
+use parlour_tests::tls::certificate;
 
 use crate::{place, soon, text};
 
 #[tokio::test]
 async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
-    let made = Command::new("openssl")
-        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2".split(' '))
-        .args(["-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
-        // Neither an authority nor anything else: a server's certificate alone.
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&cert)
-        .output()
-        .unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    let (cert, key) = certificate(dir.path(), false);
     let text_of = |p: &std::path::Path| p.display().to_string();
     let node = Node::with(&["--tls-cert", &text_of(&cert), "--tls-key", &text_of(&key)]);
 
@@ -95,4 +77,20 @@ async fn a_certificate_of_one_s_own_is_trusted_where_it_is_named() {
     );
     let no_certificate = Endpoint::with_roots(&node.url, std::slice::from_ref(&key));
     assert!(matches!(no_certificate, Err(Error::Certificate { .. })));
+}
+
+/// Who shows an authority's certificate as a server's is told what to do about it. The check says
+/// it in a type of its own, known here by its words alone: a version with others is seen here.
+#[tokio::test]
+async fn an_authority_s_certificate_is_named_as_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = certificate(dir.path(), true);
+    let text_of = |p: &std::path::Path| p.display().to_string();
+    let node = Node::with(&["--tls-cert", &text_of(&cert), "--tls-key", &text_of(&key)]);
+    let endpoint = Endpoint::with_roots(&node.url, std::slice::from_ref(&cert)).unwrap();
+    let refused = Http::new(&endpoint)
+        .log_in("ada", "password of ada", "x")
+        .await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("authority's (CA:TRUE)"), "{error}");
 }

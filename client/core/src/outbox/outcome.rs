@@ -153,6 +153,8 @@ impl Outbox {
         };
         let at = now_ms.saturating_add(wait);
         entry.flight = Flight::Later(at);
+        entry.asked_ms = None;
+        entry.slowed = code == Code::RATE_LIMITED;
         self.open = self.open.saturating_sub(1);
         if code == Code::RATE_LIMITED || code == Code::OVERLOADED || code == Code::STORAGE_FULL {
             self.paused_until = self.paused_until.max(at);

@@ -339,14 +339,17 @@ impl Names {
         out
     }
 
-    pub(crate) fn summary(&mut self, s: &Summary) -> String {
+    pub(crate) fn summary(&mut self, s: &Summary, now: u64) -> String {
+        let unanswered = s.unanswered_since_ms.map(|ms| now - ms);
         format!(
-            "{} head {} unread {} mentions {} waiting {}{}",
+            "{} head {} unread {} mentions {} waiting {}{}{}{}",
             s.name.clone().unwrap_or_else(|| self.room(s.conversation)),
             s.head.seq,
             s.unread,
             s.mentions,
             s.waiting,
+            unanswered.map_or_else(String::new, |ms| format!(", unanswered for {ms} ms")),
+            if s.slowed { ", slowed" } else { "" },
             match s.standing {
                 Some(standing) if standing.is_member() => "",
                 Some(_) => " (no member)",

@@ -191,8 +191,18 @@ impl World {
                     .client
                     .conversations()
                     .iter()
-                    .map(|s| self.names.summary(s))
+                    .map(|s| self.names.summary(s, now))
                     .collect();
+            }
+            "places" => {
+                let all = self.client.places();
+                let places = all.get(&conversation(&args.plain[0])).unwrap();
+                let came = places.came.iter().map(|(from, to)| format!("{from}..{to}"));
+                return vec![format!(
+                    "{} up to {}",
+                    came.collect::<Vec<_>>().join(" "),
+                    places.head
+                )];
             }
             "held" => {
                 let held = self.client.held(conversation(&args.plain[0]));

@@ -159,7 +159,7 @@ fn put(
     Ok(())
 }
 
-pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
+pub(super) fn store(sql: &Connection) -> Result<Option<StoreId>, Error> {
     let store: Option<[u8; 16]> = sql
         .query_row(
             "SELECT value FROM meta WHERE key = ?1",
@@ -167,6 +167,11 @@ pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
             |r| r.get(0),
         )
         .optional()?;
+    Ok(store.map(StoreId::from_bytes))
+}
+
+pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
+    let store = store(sql)?;
     let mut events = Vec::new();
     let mut statement = sql.prepare("SELECT value FROM event")?;
     let mut rows = statement.query([])?;
@@ -199,7 +204,7 @@ pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
         ));
     }
     Ok(Restored {
-        store: store.map(StoreId::from_bytes),
+        store,
         outbox: all::<Row>(sql, "outbox")?,
         lines: all(sql, "line")?,
         about: all(sql, "about")?,

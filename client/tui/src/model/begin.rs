@@ -22,7 +22,7 @@ const GROUP_NAME: &str = "Group name";
 /// Something new, with the cursor where names are written.
 pub(crate) fn form() -> Form {
     Form {
-        title: "New",
+        title: "New".into(),
         choices: &["Chat or group", "Channel", "Join a channel"],
         fields: fields(CHAT),
         at: 1,
@@ -95,6 +95,7 @@ impl Model {
                 form.error = None;
                 form.ideas.clear();
                 form.busy = false;
+                self.awaited = None;
             }
             Done::Submitted => match form.chosen {
                 CHAT => self.look_up(true),
@@ -117,27 +118,88 @@ impl Model {
             form.go_to("With");
             return;
         }
-        form.busy = true;
-        form.error = None;
         form.ideas.clear();
         let purpose = if named {
             Purpose::Group(form.text(GROUP_NAME).trim().to_owned())
         } else {
             Purpose::Chat
         };
-        self.commands.push(Command::Find(names, purpose));
+        let number = self.wait(false);
+        self.commands.push(Command::Find(number, names, purpose));
+    }
+
+    /// The form waits for an answer, which has the number given. What was handed in goes out, or
+    /// is a question alone.
+    pub(super) fn wait(&mut self, sent: bool) -> u64 {
+        self.acts += 1;
+        self.awaited = Some(self.acts);
+        if let Some(Over::New(form) | Over::Set(form, ..)) = &mut self.over {
+            (form.busy, form.sent, form.error) = (true, sent, None);
+        }
+        self.acts
+    }
+
+    /// The form that waits for this answer, which waits no more.
+    pub(super) fn waits_for(&mut self, number: u64) -> Option<&mut Form> {
+        if number == 0 || self.awaited != Some(number) {
+            return None;
+        }
+        self.awaited = None;
+        let (Some(Over::New(form)) | Some(Over::Set(form, ..))) = &mut self.over else {
+            return None;
+        };
+        // Another may have been opened meanwhile, and asked for nothing yet.
+        let waited = std::mem::take(&mut form.busy);
+        waited.then_some(form)
+    }
+
+    /// What was asked for was not even taken for sending.
+    pub(super) fn not_taken(&mut self, number: u64, why: &str) {
+        let why = shown::line(why);
+        if let Some(form) = self.waits_for(number) {
+            form.error = Some(why);
+        } else if let Some(Over::Page(page)) = &mut self.over {
+            page.error = Some(why);
+        } else {
+            self.say(why);
+        }
+    }
+
+    /// A conversation was made, and is opened if it is still waited for.
+    pub(super) fn made(
+        &mut self,
+        number: u64,
+        conversation: ConversationId,
+        problem: Option<String>,
+    ) {
+        if self.waits_for(number).is_some() {
+            self.over = None;
+            self.open(conversation, None);
+        }
+        if let Some(problem) = problem {
+            self.say(problem);
+        }
+        self.commands.push(Command::ReadList);
+    }
+
+    /// Asks for a conversation, with these settings.
+    fn make(&mut self, request: Request, settings: Vec<(&'static str, &'static str)>) {
+        let number = self.wait(true);
+        let make = Command::Make(number, Box::new(request), settings);
+        self.commands.push(make);
     }
 
     /// Names were looked up.
-    pub(super) fn found(&mut self, purpose: Purpose, found: Result<Vec<Profile>, String>) {
-        let (Some(Over::New(form)) | Some(Over::Set(form, ..))) = &mut self.over else {
+    pub(super) fn found(
+        &mut self,
+        number: u64,
+        purpose: Purpose,
+        found: Result<Vec<Profile>, String>,
+    ) {
+        // It may have been closed, and opened for something else.
+        let Some(form) = self.waits_for(number) else {
             return;
         };
-        if !form.busy {
-            // It was closed, and opened for something else.
-            return;
-        }
-        form.busy = false;
         let profiles = match found {
             Ok(profiles) => profiles,
             Err(why) => {
@@ -156,9 +218,6 @@ impl Model {
         match (purpose, others.as_slice()) {
             (Purpose::Add(_), []) => self.refuse("You are in it already."),
             (Purpose::Add(conversation), some) => {
-                if let Some(Over::Set(form, ..)) = &mut self.over {
-                    form.busy = true;
-                }
                 let members = some.iter().map(member).collect();
                 self.add_found(conversation, members);
             }
@@ -182,7 +241,6 @@ impl Model {
                 } else {
                     name
                 };
-                self.over = None;
                 let request = Request::Create {
                     shape: Shape::Group,
                     history: HistoryRule::All,
@@ -191,8 +249,7 @@ impl Model {
                     members: several.iter().map(member).collect(),
                     conversation: None,
                 };
-                self.commands
-                    .push(Command::Make(Box::new(request), Vec::new()));
+                self.make(request, Vec::new());
             }
         }
     }
@@ -231,7 +288,6 @@ impl Model {
         if form.option(JOIN) != 0 {
             settings.push((setting::JOIN, who_joins(form.option(JOIN))));
         }
-        self.over = None;
         let request = Request::Create {
             shape: Shape::Channel,
             history: HistoryRule::All,
@@ -240,8 +296,7 @@ impl Model {
             members: Vec::new(),
             conversation: None,
         };
-        self.commands
-            .push(Command::Make(Box::new(request), settings));
+        self.make(request, settings);
     }
 
     fn join(&mut self) {
@@ -263,9 +318,6 @@ impl Model {
             self.over = None;
             self.open(conversation, None);
             return;
-        }
-        if let Some(Over::New(form)) = &mut self.over {
-            form.busy = true;
         }
         let frame = draft::join(conversation);
         self.ask_all(vec![Request::Send(Box::new(frame))]);

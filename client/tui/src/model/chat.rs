@@ -57,8 +57,6 @@ pub(crate) struct Window {
     pub(crate) at: Option<Seq>,
     /// The newest place.
     pub(crate) head: Head,
-    /// The oldest place held.
-    pub(crate) oldest: Seq,
     /// How far the others are.
     pub(crate) receipts: Vec<(UserId, Mark)>,
     /// The first place that can be shown, in this window or one before it, and what is before it.
@@ -142,7 +140,8 @@ pub(crate) struct Chat {
     /// The window read is not yet the one wanted.
     pub(crate) sliding: bool,
     pub(crate) older_asked: bool,
-    pub(super) oldest: Seq,
+    /// The first place that can be shown.
+    pub(super) shown_first: Option<Seq>,
     /// The read mark that was asked for.
     pub(super) read_upto: Seq,
     /// So many messages were seen, by the server's word or on this screen.
@@ -191,7 +190,7 @@ impl Chat {
             at: None,
             sliding: false,
             older_asked: false,
-            oldest: Seq::ZERO,
+            shown_first: None,
             read_upto: Seq::ZERO,
             seen_n: 0,
             seek: None,
@@ -231,13 +230,18 @@ impl Chat {
         self.sliding = false;
         self.gap = false;
         self.heard(window.reach, window.rules);
-        // An answer may be here before it was seen to be on its way: what tells is what is held.
-        if self.before != Before::More || (self.oldest, self.head) != (window.oldest, window.head) {
+        self.answered(window.shown, window.head);
+        self.follow();
+    }
+
+    /// Whether what was asked for came, by what can be shown now: an answer may be here before it
+    /// was seen to be on its way. What lies below a gap tells nothing of how far that is filled.
+    fn answered(&mut self, (first, before): (Option<Seq>, Before), head: Head) {
+        if before != Before::More || (self.shown_first, self.head) != (first, head) {
             self.older_asked = false;
         }
-        self.oldest = window.oldest;
-        self.head = window.head;
-        self.follow();
+        self.shown_first = first;
+        self.head = head;
     }
 
     /// Takes of a window what is on its way, and leaves on the screen what is there.
@@ -251,11 +255,7 @@ impl Chat {
         self.newest = false;
         self.gap = true;
         self.sliding = false;
-        if self.before != Before::More || (self.oldest, self.head) != (window.oldest, window.head) {
-            self.older_asked = false;
-        }
-        self.oldest = window.oldest;
-        self.head = window.head;
+        self.answered(window.shown, window.head);
         self.heard(window.reach, window.rules);
         self.follow();
     }

@@ -19,7 +19,7 @@ pub(crate) const REACTIONS: &[&str] = &["👍", "🎉", "😂", "😮", "😢", 
 /// The way in.
 pub(crate) fn entrance(server: &str, name: &str) -> Form {
     let mut form = Form {
-        title: "Parlour",
+        title: "Parlour".into(),
         choices: &["Log in", "Sign up", "Sign up with an invitation"],
         fields: entrance_fields(LOG_IN, server, name),
         ..Form::default()
@@ -48,7 +48,7 @@ fn entrance_fields(chosen: usize, server: &str, name: &str) -> Vec<Field> {
 /// A reaction.
 pub(crate) fn reaction() -> Form {
     Form {
-        title: "React",
+        title: "React".into(),
         choices: REACTIONS,
         fields: vec![Field::new("Other", "", "any short text")],
         ..Form::default()

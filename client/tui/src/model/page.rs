@@ -96,8 +96,10 @@ impl Model {
                 Some(Over::Pins(Pins::default()))
             }
             Action::Open => {
+                // Of two the page is about the other, wherever it points.
+                let peer = chat.peer.filter(|_| !self.is_group());
                 self.over = None;
-                if let Some((user, _)) = chosen {
+                if let Some(user) = peer.or(chosen.map(|(user, _)| user)) {
                     self.open_with(user);
                 }
                 return;
@@ -183,7 +185,8 @@ impl Model {
             (Action::Role, Some((user, role))) if self.may_change(user, role) => {
                 let roles = &["member", "admin", "owner"];
                 let field = Field::choice("Role", roles, role as usize);
-                let mut form = wish::form("Role", field);
+                let who = self.people.full_name(user);
+                let mut form = wish::form(format!("Role of {who}"), field);
                 form.error = self.is_me(user).then(|| {
                     "This is you: what you give away here, another owner must give back.".to_owned()
                 });
@@ -200,6 +203,7 @@ impl Model {
             (Action::Role | Action::Remove, Some(_)) => {
                 page.failed("Owners may do that to everyone, admins to members below them.")
             }
+            (Action::Role | Action::Remove, None) => page.failed("Choose a member first: ↑ ↓."),
             (Action::Leave, _) => {
                 let question = format!("Leave {}?", self.title(conversation));
                 Over::Ask(question, act(draft::leave(conversation)), None)
@@ -214,10 +218,12 @@ impl Model {
 
     fn step_member(&mut self, page: &mut Page, action: Action) {
         let members = self.members_listed().unwrap_or_default();
-        let at = members
-            .iter()
-            .position(|(u, _)| Some(*u) == page.chosen)
-            .unwrap_or(0);
+        let at = members.iter().position(|(u, _)| Some(*u) == page.chosen);
+        let Some(at) = at.or(page.chosen.is_none().then_some(0)) else {
+            // Who was chosen has left: from the beginning.
+            page.chosen = members.first().map(|(u, _)| *u);
+            return;
+        };
         let last = members.len().saturating_sub(1);
         let to = match action {
             Action::Up => at.saturating_sub(1),

@@ -39,6 +39,7 @@ impl Chat {
         Some((at, sure))
     }
 
+    /// Whether the newest message is on the screen, and what comes is followed.
     pub(super) fn is_at_end(&self) -> bool {
         self.scroll == Scroll::End && self.newest && self.at.is_none()
     }
@@ -131,7 +132,9 @@ impl Model {
     fn seek(&mut self, link: bool) {
         let Some(chat) = &mut self.chat else { return };
         let Some(reach) = chat.reach else { return };
-        let loaded = chat.head.seq.0.saturating_sub(chat.oldest.0);
+        // Without what lies below a gap, which is not shown.
+        let first = chat.shown_first.unwrap_or(chat.head.seq.next());
+        let loaded = chat.head.seq.next().0.saturating_sub(first.0);
         let found = match reach {
             Reach::Here(seq) => Some(seq),
             Reach::Further if link && loaded < SEEK_MAX => {
@@ -141,7 +144,7 @@ impl Model {
                 return;
             }
             // What is loaded has to do.
-            Reach::Further => Some(chat.oldest),
+            Reach::Further => chat.shown_first,
             Reach::Lost(first) => first,
             Reach::Nowhere => None,
         };
@@ -165,7 +168,12 @@ impl Model {
             Some(at) if here || chat.before == Before::Nothing || chat.passed => {
                 chat.anchor = None;
                 let n = chat.items.get(at).and_then(event_of).map_or(0, |e| e.n);
-                chat.seen_n = chat.seen_n.max(n.saturating_sub(1));
+                let before = n.saturating_sub(1);
+                let over = before.saturating_sub(chat.seen_n);
+                chat.seen_n = chat.seen_n.max(before);
+                if chat.passed && over > 0 {
+                    self.say(format!("{over} unread before these are passed over"));
+                }
                 self.hold(at, width, rows);
             }
             _ => {

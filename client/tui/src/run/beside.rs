@@ -3,14 +3,16 @@
 //! Each task ends by itself, and says what it came to once. A client that is gone meanwhile
 //! ends it without a word.
 
-use parlour_sdk::protocol::error::Code;
 use std::path::PathBuf;
 
+use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::http::{Profile, SignUp};
-use parlour_sdk::protocol::kind::Class;
+use parlour_sdk::protocol::kind::{self, Class};
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
-use parlour_sdk::{Accepted, Client, Ended, Endpoint, Error, Http, Item, Request, Session};
+use parlour_sdk::{
+    Accepted, Client, Ended, Endpoint, Error, Http, Item, Refused, Request, Session,
+};
 use tokio::sync::mpsc::Sender;
 
 use super::Reply;
@@ -72,9 +74,9 @@ pub(super) fn ask(command: Command, client: Client, replies: Sender<Reply>) {
                 Some(reply) => reply,
                 None => return,
             },
-            Command::Find(names, purpose) => {
+            Command::Find(number, names, purpose) => {
                 let found = find(&client, &names).await;
-                Reply::Msg(Msg::Found(purpose, found))
+                Reply::Msg(Msg::Found(number, purpose, found))
             }
             Command::Ideas(prefix) => {
                 let users = client.http().find_users(&prefix).await.unwrap_or_default();
@@ -108,15 +110,58 @@ async fn logged_out(client: &Client) -> Reply {
 
 /// Asks for something, and waits for its outcome, however long that takes.
 async fn act(client: &Client, number: u64, request: Request) -> Option<Reply> {
+    let asked = Asked::of(&request);
     let (accepted, done) = match client.deliver(request).await {
         Ok((accepted, Ended::Sent { .. } | Ended::GivenUp)) => (accepted, Ok(())),
         Ok((accepted, Ended::Refused { code, message })) => (accepted, Err(refused(code, message))),
         // It is being closed; what was accepted is in the outbox.
         Err(Error::Closed) => return None,
-        Err(error) => return Some(Reply::Msg(Msg::Refused(error.to_string(), None))),
+        Err(error) => return Some(Reply::Msg(Msg::NotTaken(number, asked.not_taken(&error)))),
     };
     let Accepted { conversation, id } = accepted;
     Some(Reply::Msg(Msg::Acted(number, conversation, id, done)))
+}
+
+/// What was asked for, as far as a refusal of it is told by it.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    Name,
+    Topic,
+    Making,
+    Else,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        match request {
+            Request::Create { .. } => Self::Making,
+            Request::Send(send) => match send.kind.as_deref() {
+                Some(kind::NAME) => Self::Name,
+                Some(kind::TOPIC) => Self::Topic,
+                _ => Self::Else,
+            },
+            _ => Self::Else,
+        }
+    }
+
+    /// Why it was not even taken for sending, in a person's words: fields of the protocol are
+    /// called what they are called here.
+    pub(super) fn not_taken(self, error: &Error) -> String {
+        let Error::Refused(Refused::Unfit(unfit)) = error else {
+            return error.to_string();
+        };
+        let field = unfit.what.strip_prefix('`').and_then(|w| w.split_once('`'));
+        let Some((field, why)) = field else {
+            return unfit.what.clone();
+        };
+        let called = match (self, field) {
+            (Self::Name, "value") | (Self::Making, "name") => "The name",
+            (Self::Topic, "value") | (Self::Making, "topic") => "The topic",
+            (_, "named" | "members") => "The list of members",
+            _ => return unfit.what.clone(),
+        };
+        format!("{called}{why}.")
+    }
 }
 
 /// Why something was refused, in words that fit what can be asked for here.
@@ -209,4 +254,34 @@ async fn search(client: &Client, conversation: ConversationId, text: &str) -> Ve
     }
     places.truncate(FOUND_MAX);
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use parlour_sdk::draft;
+    use parlour_sdk::protocol::check;
+    use parlour_sdk::protocol::limits::Limits;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_is_told_in_a_person_s_words() {
+        let (me, conversation) = (UserId::default(), ConversationId::default());
+        let told = |frame: parlour_sdk::protocol::frame::client::Send| {
+            let unfit = check::send(&frame, me, &Limits::default()).unwrap_err();
+            let asked = Asked::of(&Request::Send(Box::new(frame)));
+            asked.not_taken(&Error::Refused(Refused::Unfit(unfit)))
+        };
+        let long = "x".repeat(300);
+        assert_eq!(
+            told(draft::name(conversation, long.clone())),
+            "The name has 300 bytes, at most 256 are allowed."
+        );
+        assert_eq!(
+            told(draft::topic(conversation, long)),
+            "The topic has 300 bytes, at most 256 are allowed."
+        );
+        let full = Error::Refused(Refused::OutboxFull { waiting: 3 });
+        assert!(Asked::Name.not_taken(&full).starts_with("3 messages wait"));
+    }
 }

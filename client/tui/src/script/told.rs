@@ -32,7 +32,7 @@ impl Told {
         let now_ms = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         let session = client.session();
         let mut model = Model::new(jiff::tz::TimeZone::system(), false, "", now_ms);
-        let kept = Kept::read(folder);
+        let kept = Kept::read(folder, session.user);
         model.restore(Kept {
             open: None,
             ..kept.clone()
@@ -57,8 +57,13 @@ impl Told {
                 return;
             }
             for some in wanted.chunks(PROFILES_MAX) {
-                if let Ok(profiles) = client.http().profiles(some).await {
-                    self.model.people.learn(&profiles);
+                match client.http().profiles(some).await {
+                    Ok(profiles) => self.model.people.learn(&profiles),
+                    Err(_) => {
+                        // The next line asks again; this one does not wait for it.
+                        self.model.people.ask_again();
+                        return;
+                    }
                 }
             }
         }

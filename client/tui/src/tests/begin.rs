@@ -5,7 +5,7 @@ use parlour_sdk::protocol::kind::Shape;
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{World, direct, group, one_send, profile, requests, user};
+use super::world::{World, direct, group, looks_up, one_send, profile, requests, user};
 use crate::model::{Command, Msg, Purpose};
 
 fn open_now(world: &World) -> Option<parlour_sdk::protocol::ConversationId> {
@@ -16,16 +16,23 @@ fn open_now(world: &World) -> Option<parlour_sdk::protocol::ConversationId> {
 fn one_name_and_enter_opens_the_chat() {
     let mut world = World::new(100, 24);
     world.keys(&["Ctrl+n", "ben", "Enter"]);
-    let find = Command::Find(vec!["ben".to_owned()], Purpose::Chat);
-    assert!(world.asked().contains(&find));
-    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ben")])));
+    assert!(looks_up(&mut world, &["ben"], &Purpose::Chat));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ben")]),
+    ));
     assert_eq!(open_now(&world), Some(direct("ben")));
     assert!(!world.screen().contains("Group name"));
     world.keys(&["hello", "Enter"]);
     assert_eq!(one_send(&mut world).to, Some(user("ben")));
     // Oneself is notes.
     world.keys(&["Ctrl+n", "ada", "Enter"]);
-    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ada")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ada")]),
+    ));
     assert_eq!(open_now(&world), Some(direct("ada")));
 }
 
@@ -34,19 +41,25 @@ fn an_unknown_name_is_named_and_what_was_written_stays() {
     let mut world = World::new(100, 24);
     world.keys(&["Ctrl+n", "ben bob", "Enter"]);
     let why = "There is no user named `bob`.".to_owned();
-    world.tell(Msg::Found(Purpose::Chat, Err(why)));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Err(why),
+    ));
     let screen = world.screen();
     assert!(screen.contains("There is no user named `bob`."), "{screen}");
     assert!(screen.contains("› ben bob"), "{screen}");
     // The cursor is where the name is mended.
     world.asked();
     world.keys(&["Ctrl+w", "cid", "Enter"]);
-    let names = vec!["ben".to_owned(), "cid".to_owned()];
-    let find = Command::Find(names, Purpose::Chat);
-    assert!(world.asked().contains(&find));
+    assert!(looks_up(&mut world, &["ben", "cid"], &Purpose::Chat));
     // An answer that comes after it was closed opens nothing.
     world.keys(&["Esc"]);
-    world.tell(Msg::Found(Purpose::Chat, Ok(vec![profile("ben")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        Purpose::Chat,
+        Ok(vec![profile("ben")]),
+    ));
     assert_eq!(open_now(&world), None);
 }
 
@@ -55,22 +68,16 @@ fn several_names_make_a_group_whose_name_is_asked_for_then() {
     for (typed, name) in [("Friday", "Friday"), ("", "ben, cid")] {
         let mut world = World::new(100, 24);
         world.keys(&["Ctrl+n", "ben, @cid, BEN", "Enter"]);
-        let names = vec!["ben".to_owned(), "cid".to_owned()];
-        let find = Command::Find(names.clone(), Purpose::Chat);
-        assert!(world.asked().contains(&find));
+        assert!(looks_up(&mut world, &["ben", "cid"], &Purpose::Chat));
         let both = || Ok(vec![profile("ben"), profile("cid")]);
-        world.tell(Msg::Found(Purpose::Chat, both()));
+        world.tell(Msg::Found(world.model.acts_asked(), Purpose::Chat, both()));
         let screen = world.screen();
         assert!(screen.contains("Group name"), "{screen}");
         assert!(screen.contains("may stay empty"), "{screen}");
         world.keys(&[typed, "Enter"]);
         let purpose = Purpose::Group(typed.to_owned());
-        assert!(
-            world
-                .asked()
-                .contains(&Command::Find(names, purpose.clone()))
-        );
-        world.tell(Msg::Found(purpose, both()));
+        assert!(looks_up(&mut world, &["ben", "cid"], &purpose));
+        world.tell(Msg::Found(world.model.acts_asked(), purpose, both()));
         let made = requests(&mut world);
         let [
             Request::Create {
@@ -86,7 +93,9 @@ fn several_names_make_a_group_whose_name_is_asked_for_then() {
         assert_eq!((made.as_deref(), members.len()), (Some(name), 2));
         assert_eq!(*shape, Shape::Group);
         world.with_group("Friday", 3);
-        world.tell(Msg::Made(group("Friday")));
+        assert!(world.screen().contains("It goes out: Esc closes this"));
+        world.tell(Msg::Made(world.model.acts_asked(), group("Friday"), None));
+        assert!(world.model.over.is_none());
         assert_eq!(open_now(&world), Some(group("Friday")));
     }
 }
@@ -109,7 +118,7 @@ fn a_channel_is_made_with_its_settings() {
     ]);
     let asked = world.asked();
     let made = asked.iter().find_map(|c| match c {
-        Command::Make(request, settings) => Some((request, settings)),
+        Command::Make(_, request, settings) => Some((request, settings)),
         _ => None,
     });
     let Some((request, settings)) = made else {
@@ -127,6 +136,38 @@ fn a_channel_is_made_with_its_settings() {
     assert_eq!(name.as_deref(), Some("News"));
     assert_eq!(topic.as_deref(), Some("what is new"));
     assert_eq!(settings.as_slice(), [("post", "admins"), ("join", "open")]);
+    // It is not taken: what was written stays, and is handed in again.
+    let number = world.model.acts_asked();
+    let why = "The name has 300 bytes, at most 256 are allowed.".to_owned();
+    world.tell(Msg::NotTaken(number, why));
+    let screen = world.screen();
+    for seen in ["The name has 300 bytes", "News", "what is new"] {
+        assert!(screen.contains(seen), "no {seen:?} in\n{screen}");
+    }
+    world.keys(&["Enter"]);
+    assert_eq!(requests(&mut world).len(), 1);
+    world.with_channel("News", 1);
+    let some = Some("It was made, but not all".to_owned());
+    world.tell(Msg::Made(number + 1, group("News"), some));
+    assert_eq!(open_now(&world), Some(group("News")));
+    assert!(world.screen().contains("It was made, but not all"));
+}
+
+#[test]
+fn an_answer_is_taken_by_the_form_that_asked() {
+    let mut world = World::new(100, 24);
+    world.keys(&["Ctrl+n", "ben", "Enter"]);
+    let first = world.model.acts_asked();
+    // The help takes the form's place; another looks up another name.
+    world.keys(&["F1", "Esc", "Ctrl+n", "cid"]);
+    world.tell(Msg::Found(first, Purpose::Chat, Ok(vec![profile("ben")])));
+    assert_eq!(open_now(&world), None, "nothing was handed in yet");
+    world.keys(&["Enter"]);
+    world.tell(Msg::Found(first, Purpose::Chat, Ok(vec![profile("ben")])));
+    assert_eq!(open_now(&world), None, "it is the first one's answer");
+    let second = world.model.acts_asked();
+    world.tell(Msg::Found(second, Purpose::Chat, Ok(vec![profile("cid")])));
+    assert_eq!(open_now(&world), Some(direct("cid")));
 }
 
 #[test]

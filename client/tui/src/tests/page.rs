@@ -1,12 +1,14 @@
 //! The page of a conversation, and what is done there.
 
+use std::collections::BTreeMap;
+
 use parlour_sdk::protocol::kind::Role;
 use parlour_sdk::protocol::{MessageId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{World, direct, group, named, one_send, profile, requests, user};
-use crate::model::{Affairs, Command, Msg, Purpose};
+use super::world::{World, direct, group, looks_up, named, one_send, profile, requests, user};
+use crate::model::{Command, Msg, OwnAffairs, Purpose};
 
 /// A group in which Ada has this role, its page open.
 fn friday(role: Role) -> World {
@@ -26,6 +28,14 @@ fn friday(role: Role) -> World {
     world.keys(&["Ctrl+g"]);
     world.asked();
     world
+}
+
+/// One's own affairs that have their places.
+fn set(set: &BTreeMap<(String, String), (Seq, bool)>) -> Msg {
+    Msg::Affairs(OwnAffairs {
+        set: set.clone(),
+        ..OwnAffairs::default()
+    })
 }
 
 fn done(world: &mut World, done: Result<(), &str>) -> MessageId {
@@ -103,15 +113,19 @@ fn members_are_added_removed_and_given_roles() {
     let mut world = friday(Role::Owner);
     world.keys(&["a", "eve", "Enter"]);
     let purpose = Purpose::Add(group("Friday"));
-    let find = Command::Find(vec!["eve".to_owned()], purpose.clone());
-    assert!(world.asked().contains(&find));
+    assert!(looks_up(&mut world, &["eve"], &purpose));
     world.tell(Msg::Found(
+        world.model.acts_asked(),
         purpose.clone(),
         Err("There is no user named `eve`.".to_owned()),
     ));
     assert!(world.screen().contains("no user named `eve`"));
     world.keys(&["Enter"]);
-    world.tell(Msg::Found(purpose, Ok(vec![profile("eve")])));
+    world.tell(Msg::Found(
+        world.model.acts_asked(),
+        purpose,
+        Ok(vec![profile("eve")]),
+    ));
     let send = one_send(&mut world);
     assert_eq!((send.kind.as_deref(), send.named.len()), (Some("add"), 1));
     done(&mut world, Ok(()));
@@ -166,10 +180,10 @@ fn blocks_and_mutes_are_one_s_own_affairs() {
         (Some(user("ada")), Some("mute"))
     );
     assert_eq!(send.value.as_deref(), Some("on"));
-    let mut affairs = Affairs::new();
+    let mut affairs = OwnAffairs::default().set;
     let mute = ("mute".to_owned(), group("Friday").to_string());
     affairs.insert(mute.clone(), (Seq(3), true));
-    world.tell(Msg::Affairs(affairs.clone()));
+    world.tell(set(&affairs));
     assert!(world.screen().contains("u unmute"));
     assert!(
         world.screen().contains("for you  muted"),
@@ -178,7 +192,7 @@ fn blocks_and_mutes_are_one_s_own_affairs() {
     );
     // What was kept from before does not undo what is held now, and stays beside it.
     affairs.insert(mute, (Seq(2), false));
-    world.tell(Msg::Affairs(affairs));
+    world.tell(set(&affairs));
     assert!(world.screen().contains("u unmute"));
     assert_eq!(world.model.kept().affairs.len(), 1);
     world.keys(&["Home", "b"]);
@@ -238,9 +252,102 @@ fn messages_are_pinned_listed_and_found_again() {
     let news = world.with_channel("News", 9);
     world.said(news, "ben", "new", json!({}));
     world.refresh();
-    world.tell(Msg::Made(news));
+    world.model.open(news, None);
+    world.refresh();
     world.asked();
     world.keys(&["Shift+Up", "p"]);
     assert!(requests(&mut world).is_empty());
     assert!(world.screen().contains("only admins and owners pin"));
+}
+
+/// One's own affairs over refusals and other stores.
+#[test]
+fn what_is_on_its_way_does_not_undo_what_is_set() {
+    let mut world = friday(Role::Member);
+    let block = ("block".to_owned(), user("cid").to_string());
+    let tell = |world: &mut World, store: u8, set: bool, underway: Option<bool>| {
+        let mut told = OwnAffairs {
+            store: Some(parlour_sdk::protocol::StoreId::from_bytes([store; 16])),
+            ..OwnAffairs::default()
+        };
+        if set {
+            told.set.insert(block.clone(), (Seq(3), true));
+        }
+        told.underway.extend(underway.map(|on| (block.clone(), on)));
+        world.tell(Msg::Affairs(told));
+    };
+    tell(&mut world, 1, true, None);
+    assert!(world.model.is_blocked(user("cid")));
+    // He is unblocked, which is on its way; his block need not be held any more meanwhile.
+    tell(&mut world, 1, false, Some(false));
+    assert!(!world.model.is_blocked(user("cid")));
+    assert_eq!(world.model.kept().affairs.len(), 1, "it may be refused");
+    tell(&mut world, 1, false, None);
+    assert!(world.model.is_blocked(user("cid")), "it was refused");
+    // Places of another store say nothing of this one.
+    tell(&mut world, 2, false, None);
+    assert!(!world.model.is_blocked(user("cid")));
+    assert!(world.model.kept().affairs.is_empty());
+}
+
+#[test]
+fn what_is_not_even_taken_is_told_in_the_form() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["n", "x", "Enter"]);
+    assert!(world.screen().contains("It goes out: Esc closes this"));
+    let number = world.model.acts_asked();
+    let why = "The name has 300 bytes, at most 256 are allowed.".to_owned();
+    world.tell(Msg::NotTaken(number, why));
+    let screen = world.screen();
+    assert!(screen.contains("The name has 300 bytes"), "{screen}");
+    assert!(!screen.contains("Asking the server"), "{screen}");
+    world.keys(&["Enter"]);
+    assert_eq!(requests(&mut world).len(), 2, "it is handed in again");
+}
+
+#[test]
+fn who_left_meanwhile_is_not_taken_for_another() {
+    let mut world = friday(Role::Owner);
+    // Owners first, then by role and name: ada, cid, dot, ben.
+    world.keys(&["Down", "r"]);
+    assert!(world.screen().contains("Role of cid"), "{}", world.screen());
+    world.keys(&["Esc"]);
+    let left = [named("ada", Role::Owner), named("dot", Role::Admin)];
+    world.tell(Msg::Members(group("Friday"), Some(left.to_vec())));
+    for key in ["x", "r"] {
+        world.keys(&[key]);
+        let screen = world.screen();
+        assert!(screen.contains("Choose a member first"), "{screen}");
+    }
+    world.keys(&["Enter"]);
+    assert!(requests(&mut world).is_empty());
+    assert_eq!(
+        world.model.chat.as_ref().unwrap().conversation,
+        group("Friday")
+    );
+}
+
+#[test]
+fn enter_on_the_page_of_two_goes_to_the_other() {
+    let mut world = World::new(80, 20);
+    let ben = world.with_direct("ben");
+    world.said(ben, "ben", "hello", json!({}));
+    world.refresh();
+    world.keys(&["Enter", "Ctrl+g", "Enter"]);
+    assert_eq!(world.model.chat.as_ref().unwrap().conversation, ben);
+}
+
+#[test]
+fn the_page_of_a_large_channel_says_how_much_of_its_list_is_there() {
+    let mut world = World::new(80, 24);
+    let news = world.with_channel("News", 4_190);
+    world.said(news, "ben", "new", json!({}));
+    world.refresh();
+    world.keys(&["Enter"]);
+    let some = (0..500).map(|i| named(&format!("n{i}"), Role::Member));
+    let some: Vec<_> = some.collect();
+    world.tell(Msg::Members(news, Some(some)));
+    world.keys(&["Ctrl+g", "End"]);
+    let screen = world.screen();
+    assert!(screen.contains("the first 500 of 4190"), "{screen}");
 }

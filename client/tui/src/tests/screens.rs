@@ -182,7 +182,12 @@ fn a_server_that_does_not_answer() {
     let (mut world, ben) = talk(100, 16);
     world.keys(&["Enter", "hello", "Enter"]);
     world.waits(ben, "hello", State::Sending);
-    world.held.get_mut(&ben).unwrap().summary.waiting_since_ms = Some(world.now);
+    world
+        .held
+        .get_mut(&ben)
+        .unwrap()
+        .summary
+        .unanswered_since_ms = Some(world.now);
     world.refresh();
     world.now += 3_000;
     world.tell(Msg::Tick);
@@ -198,6 +203,14 @@ fn a_server_that_does_not_answer() {
     world.tell(Msg::Link(Link::Connecting));
     world.tell(Msg::Link(Link::Live));
     assert!(world.screen().contains("Parlour · ada"));
+    // What the server asks to be sent later waits rightly.
+    let summary = &mut world.held.get_mut(&ben).unwrap().summary;
+    (summary.unanswered_since_ms, summary.slowed) = (None, true);
+    world.refresh();
+    world.now += 60_000;
+    world.tell(Msg::Tick);
+    let screen = world.screen();
+    assert!(screen.contains("Sending more slowly"), "{screen}");
 }
 
 #[test]

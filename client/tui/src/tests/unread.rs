@@ -161,6 +161,9 @@ fn what_comes_is_followed_while_the_first_unread_is_in_sight() {
 #[test]
 fn what_is_on_the_screen_stays_while_a_gap_is_filled() {
     let (mut world, ben) = talk(500, 0);
+    // Of what was on the screen the beginning is not here either: that tells nothing of the gap.
+    world.held.get_mut(&ben).unwrap().before = Before::More;
+    world.refresh();
     world.keys(&["Enter"]);
     sees(&world, "line 500;");
     world.read();
@@ -227,4 +230,20 @@ fn a_message_longer_than_the_screen_is_read_at_its_end() {
         world.keys(&["PgDn"]);
     }
     assert_eq!(world.read(), Some(Seq(2)));
+}
+
+/// What cannot be had is passed over, and it is said how much.
+#[test]
+fn what_is_passed_over_is_told() {
+    let (mut world, ben) = talk(1_000, 900);
+    let held = world.held.get_mut(&ben).unwrap();
+    held.items.drain(..800);
+    held.before = Before::More;
+    world.refresh();
+    world.keys(&["Enter"]);
+    sees(&world, "going to the first of 900");
+    world.held.get_mut(&ben).unwrap().before = Before::NoRoom;
+    world.refresh();
+    sees(&world, "line 801;");
+    sees(&world, "700 unread before these");
 }

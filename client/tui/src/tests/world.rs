@@ -23,7 +23,7 @@ use ratatui::buffer::CellWidth as _;
 use serde_json::{Value, json};
 
 use crate::model::chat::{Window, event_of};
-use crate::model::{Command, Me, Model, Msg};
+use crate::model::{Command, Me, Model, Msg, Purpose};
 use crate::view;
 
 /// Tuesday 24 November 2026, 12:00 UTC.
@@ -173,11 +173,6 @@ impl World {
                 counts: None,
             },
             at: chat.at,
-            oldest: held
-                .items
-                .first()
-                .and_then(event_of)
-                .map_or(Seq::ZERO, |e| e.seq),
             head: held.summary.head,
             receipts: held.receipts.clone(),
             shown: (
@@ -412,7 +407,8 @@ fn summary(conversation: ConversationId, shape: Shape) -> Summary {
         mentions: 0,
         newest: None,
         waiting: 0,
-        waiting_since_ms: None,
+        unanswered_since_ms: None,
+        slowed: false,
     }
 }
 
@@ -433,12 +429,20 @@ pub(super) fn named(name: &str, role: Role) -> Named {
     }
 }
 
+/// Whether it was asked whom these names mean, and nothing else was asked since.
+pub(super) fn looks_up(world: &mut World, names: &[&str], purpose: &Purpose) -> bool {
+    world.asked().iter().any(|c| match c {
+        Command::Find(_, asked, why) => asked == names && why == purpose,
+        _ => false,
+    })
+}
+
 /// The requests among what was asked.
 pub(super) fn requests(world: &mut World) -> Vec<Request> {
     let asked = world.asked().into_iter();
     asked
         .filter_map(|c| match c {
-            Command::Request(r, _) | Command::Make(r, _) | Command::Act(_, r) => Some(*r),
+            Command::Request(r, _) | Command::Make(_, r, _) | Command::Act(_, r) => Some(*r),
             _ => None,
         })
         .collect()

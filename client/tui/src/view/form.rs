@@ -99,7 +99,8 @@ pub(super) fn draw(
     frame: &mut Frame<'_>,
 ) {
     let laid = lay(form, foot, theme, whole);
-    let area = boxed(form.title, laid.lines, laid.width, theme, whole, frame);
+    let title = text::cut(&form.title, usize::from(laid.width.saturating_sub(6)));
+    let area = boxed(&title, laid.lines, laid.width, theme, whole, frame);
     if let Some((row, column)) = laid.cursor.filter(|_| active) {
         super::chat::cursor(area, row, column, frame);
     }

@@ -209,6 +209,9 @@ fn receipts(model: &Model, seq: Seq, theme: Theme, lines: &mut Vec<Line<'static>
 /// What is said under the form that lies over the conversations.
 pub(super) fn foot(model: &Model) -> Vec<String> {
     let line = match &model.over {
+        Some(Over::New(form) | Over::Set(form, ..)) if form.busy && form.sent => {
+            "Asking the server… It goes out: Esc closes this, and does not take it back.".to_owned()
+        }
         Some(Over::New(form) | Over::Set(form, ..)) if form.busy => return Vec::new(),
         Some(Over::New(form)) => begin::foot(form).to_owned(),
         Some(Over::React(..)) => "1 to 8 or ←→ and Enter. Once more takes it back.".to_owned(),

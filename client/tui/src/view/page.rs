@@ -10,7 +10,7 @@ use parlour_sdk::protocol::kind::{Role, setting};
 
 use super::form;
 use crate::model::Model;
-use crate::model::page::{Page, Pins};
+use crate::model::page::{MEMBERS_LISTED_MAX, Page, Pins};
 use crate::theme::Theme;
 use crate::timeline::said;
 use crate::{shown, text, when};
@@ -31,12 +31,17 @@ fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
     match model.members_listed() {
         Some(members) => {
             let pointed = model.member_chosen(page).map(|(user, _)| user);
+            let (listed, all) = (members.len(), model.member_count());
             for (user, role) in members {
                 if pointed == Some(user) {
                     chosen = lines.len();
                 }
                 let line = member(model, user, role, pointed == Some(user), theme);
                 lines.push((line, Some(user)));
+            }
+            if listed >= MEMBERS_LISTED_MAX as usize && all as usize > listed {
+                let line = format!("  the first {listed} of {all}");
+                lines.push((Line::styled(line, theme.dim()), None));
             }
         }
         None => {

@@ -130,7 +130,7 @@ fn is_on(settings: &[parlour_protocol::row::Setting], key: &str) -> bool {
         .iter()
         .find(|s| s.key == key)
         .and_then(|s| s.value.as_deref())
-        .is_some_and(|value| !matches!(value, "" | "off"))
+        .is_some_and(kind::is_on)
 }
 
 /// Of these users, the first few that do not exist. One who exists does so for ever.

@@ -35,8 +35,11 @@ impl Model {
     }
 
     fn is_on(&self, kind: &str, key: String) -> bool {
-        let set = self.affairs.get(&(kind.to_owned(), key));
-        set.is_some_and(|(_, on)| *on)
+        let key = (kind.to_owned(), key);
+        match self.affairs.underway.get(&key) {
+            Some(on) => *on,
+            None => self.affairs.set.get(&key).is_some_and(|(_, on)| *on),
+        }
     }
 
     /// The members as they stand on the page: owners first, then by name.
@@ -58,11 +61,14 @@ impl Model {
         Some(users)
     }
 
-    /// The member that the page points at.
+    /// The member that the page points at: the first as long as none was chosen. Of one who left
+    /// meanwhile it is nobody, and never another.
     pub(crate) fn member_chosen(&self, page: &Page) -> Option<(UserId, Role)> {
         let members = self.members_listed()?;
-        let chosen = members.iter().find(|(u, _)| Some(*u) == page.chosen);
-        chosen.or(members.first()).copied()
+        match page.chosen {
+            Some(user) => members.into_iter().find(|(u, _)| *u == user),
+            None => members.into_iter().next(),
+        }
     }
 
     /// How many members the open conversation has. Of channels nobody is told who comes and goes:

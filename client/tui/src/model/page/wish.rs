@@ -2,6 +2,8 @@
 //!
 //! Promises: what the server refuses is said in words, and what was written for it stays.
 
+use std::borrow::Cow;
+
 use parlour_sdk::protocol::kind::{Role, setting};
 use parlour_sdk::protocol::record::Named;
 use parlour_sdk::protocol::{ConversationId, MessageId, UserId};
@@ -47,9 +49,9 @@ pub(crate) const fn who_joins(chosen: usize) -> &'static str {
     }
 }
 
-pub(super) fn form(title: &'static str, field: Field) -> Form {
+pub(super) fn form(title: impl Into<Cow<'static, str>>, field: Field) -> Form {
     Form {
-        title,
+        title: title.into(),
         fields: vec![field],
         ..Form::default()
     }
@@ -64,7 +66,7 @@ impl Model {
             None => usize::from(channel),
         };
         Form {
-            title: "Settings",
+            title: "Settings".into(),
             fields: vec![
                 Field::choice(WRITE, WHO, at(setting::POST, setting::ADMINS)),
                 Field::choice(ADD, WHO, add),
@@ -118,7 +120,9 @@ impl Model {
                     wrong = Some("Whom? Write at least one name.");
                 } else {
                     let purpose = Purpose::Add(conversation);
-                    self.commands.push(Command::Find(names, purpose));
+                    let number = self.wait(false);
+                    self.commands.push(Command::Find(number, names, purpose));
+                    return;
                 }
             }
             Wish::Role(user) => {
@@ -161,7 +165,6 @@ impl Model {
         if form.error.is_some() {
             return;
         }
-        form.busy = true;
         self.ask_all(requests);
     }
 
@@ -171,9 +174,7 @@ impl Model {
         for (at, request) in requests.into_iter().enumerate() {
             let mut number = 0;
             if at + 1 == count {
-                self.acts += 1;
-                number = self.acts;
-                self.awaited = Some(number);
+                number = self.wait(true);
             }
             self.commands.push(Command::Act(number, Box::new(request)));
         }
@@ -202,10 +203,7 @@ impl Model {
         {
             chat.members_asked = false;
         }
-        let waited = number != 0 && self.awaited == Some(number);
-        if waited {
-            self.awaited = None;
-        }
+        let waited = self.waits_for(number).is_some();
         // What the form still has, and what was one key, need not stay in the conversation too.
         if done.is_err() && (waited || number == 0) {
             self.commands.push(Command::Core(Core::Dismiss(id)));
@@ -217,7 +215,6 @@ impl Model {
                 self.over = Some(Over::Page(std::mem::take(page)));
             }
             (Some(Over::Set(form, ..) | Over::New(form)), Err(why)) if waited => {
-                form.busy = false;
                 form.error = Some(why);
             }
             (Some(Over::New(_)), Ok(())) if waited => {

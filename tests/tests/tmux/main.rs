@@ -1,6 +1,8 @@
 //! The terminal client as people use it: typed into and read from a real terminal, against a real
 //! node that is killed in between.
 
+mod scripts;
+
 use parlour_tests::{Node, Tmux};
 
 const WIDE: (u16, u16) = (100, 30);
@@ -47,7 +49,10 @@ fn two_talk_over_a_killed_server_and_three_in_a_group() {
     say(&tmux, "ada", "Hello Ben");
     // He has it before he looks at it.
     tmux.until("ben", "one unread", |s| {
-        s.contains("Hello Ben") && s.contains('1')
+        // The list's line: the text, and after it how many are unread.
+        let line = s.lines().find(|l| l.contains("Hello Ben"));
+        line.and_then(|l| l.split('│').next())
+            .is_some_and(|l| l.split_whitespace().next_back() == Some("1"))
     });
     tmux.sees("ada", "✓✓ delivered");
     tmux.keys("ben", &["Enter"]);
@@ -391,58 +396,30 @@ fn a_server_that_stands_still() {
     assert_eq!(lines(&screen, "  second"), 1, "{screen}");
 }
 
-/// The commands for scripts, as a person reads them and as a program does.
+/// Who writes faster than the server takes is told that, and not that it does not answer.
 #[test]
-fn scripts_say_who_and_where() {
-    let node = Node::start();
-    let dir = tempfile::tempdir().unwrap();
-    let run = |who: &str, args: &[&str], input: &str| {
-        use std::io::Write as _;
-        use std::process::{Command, Stdio};
-        let mut child = Command::new(parlour_tests::tmux::chat())
-            .arg("--data")
-            .arg(dir.path().join(who))
-            .args(args)
-            .env("TZ", "UTC")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(input.as_bytes())
-            .unwrap();
-        let done = child.wait_with_output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        (done.status.success(), text(done.stdout), text(done.stderr))
-    };
-    for who in ["ada", "ben"] {
-        let args = ["signup", who, "--server", &node.url];
-        let (well, _, why) = run(who, &args, "a long password\n");
-        assert!(well, "{why}");
+fn a_server_that_takes_only_so_many() {
+    let node = Node::with(&[
+        "--set",
+        "limits.sends_burst=5",
+        "--set",
+        "limits.sends_per_min=120",
+    ]);
+    let tmux = Tmux::new();
+    tmux.open_chat("ada", WIDE, &node.url, &[]);
+    tmux.sign_up("ada", "a long password");
+    begin(&tmux, "ada", "ada");
+    tmux.sees("ada", "Notes to yourself");
+    for i in 1..=30 {
+        tmux.text("ada", &format!("note {i}"));
+        tmux.keys("ada", &["Enter"]);
     }
-    let (well, said, why) = run("ada", &["send", "ben", "  "], "");
-    assert!(!well && said.is_empty(), "{said}");
-    assert_eq!(why, "there is nothing to send: the text is empty\n");
-    let (_, said, why) = run("ada", &["send", "ben", "-"], "Good morning\n");
-    assert_eq!(said, "sent to ben\n", "{why}");
-    let (_, said, _) = run("ben", &["send", "ada", "Hello", "--json"], "");
-    let sent: serde_json::Value = serde_json::from_str(&said).unwrap();
-    assert_eq!((&sent["seq"], &sent["n"]), (&2.into(), &2.into()));
-    let (_, said, _) = run("ben", &["history", "ada"], "");
-    let lines: Vec<&str> = said.lines().filter_map(|l| l.split("  ").nth(1)).collect();
-    assert_eq!(lines, ["ada: Good morning", "ben: Hello"]);
-    let (_, said, _) = run("ben", &["history", "ada", "--json"], "");
-    assert_eq!(said.lines().count(), 2);
-    assert!(said.lines().all(|l| l.starts_with('{')), "{said}");
-    let (_, said, _) = run("ben", &["list"], "");
-    // Sending is not reading: a mark is stated by who shows what lies before.
-    assert!(said.trim_end().ends_with("  ada  2 unread"), "{said}");
-    let (well, _, why) = run("ben", &["send", "Friday", "x"], "");
-    assert!(!well && why.contains("no user named `Friday`"), "{why}");
+    tmux.sees("ada", "Sending more slowly");
+    let answers = |s: &str| assert!(!s.contains("does not answer"), "{s}");
+    tmux.until("ada", "all of it sent", |s| {
+        answers(s);
+        s.contains("note 30") && s.contains("✓ sent") && s.contains("Parlour · ada")
+    });
 }
 
 /// The picture in the README: `PARLOUR_WRITE_PICTURE=1` writes it anew.

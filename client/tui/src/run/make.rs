@@ -1,0 +1,35 @@
+//! A conversation is made.
+
+use parlour_sdk::protocol::ConversationId;
+use parlour_sdk::{Client, Error, Request, draft};
+
+use super::beside::Asked;
+
+/// Makes a conversation, and then sets what is to be other than usual. What was made is there even
+/// if a setting is not taken: then it is said why.
+pub(super) async fn make(
+    client: &Client,
+    request: Request,
+    settings: Vec<(&'static str, &'static str)>,
+) -> Result<(ConversationId, Option<String>), (Error, String)> {
+    let asked = Asked::of(&request);
+    let made = client.request(request).await;
+    let conversation = match made {
+        Ok(accepted) => accepted.conversation,
+        Err(error) => {
+            let why = asked.not_taken(&error);
+            return Err((error, why));
+        }
+    };
+    for (key, value) in settings {
+        let frame = draft::setting(conversation, key, value);
+        if let Err(error) = client.request(Request::Send(Box::new(frame))).await {
+            let why = format!(
+                "It was made, but not all of its settings were taken: {error}. Its page, Ctrl+G, \
+                 sets them."
+            );
+            return Ok((conversation, Some(why)));
+        }
+    }
+    Ok((conversation, None))
+}
