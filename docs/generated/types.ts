@@ -28,7 +28,7 @@ export const CODES = {
   UNKNOWN_FRAME: 3001,
   /** The body is larger than the limit named in `details`. Shorten it or send it as a file. */
   TOO_LARGE: 3002,
-  /** There is no such conversation, or it is not yours to see. */
+  /** There is nothing of that name or id, or it is not yours to see. */
   NOT_FOUND: 3003,
   /** You are not a member of this conversation any more. */
   NOT_MEMBER: 3004,
@@ -56,7 +56,7 @@ export const CODES = {
   BAD_REQUEST: 3015,
   /** This name is taken. Choose another. */
   NAME_TAKEN: 3016,
-  /** A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others. `details` says what is wrong. */
+  /** A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others. */
   BAD_NAME: 3017,
   /** A password has at least 8 and at most 1024 bytes. */
   WEAK_PASSWORD: 3018,
@@ -713,7 +713,7 @@ export type NewConversation = {
 
 /** `POST /v1/admin/invitations`. */
 export type NewInvitation = {
-  /** How often it can be used. */
+  /** How often it can be used; absent is once. */
   uses?: number;
   /** For how long, in seconds; 0 is without end. */
   lasts_s?: number;

@@ -73,7 +73,7 @@ codes! {
     3000 BAD_FRAME 400 "The frame could not be read: it is not valid JSON or MessagePack, or a field is missing or of the wrong type. `details` says where.";
     3001 UNKNOWN_FRAME 400 "There is no frame of this type for clients to send. See docs/protocol.md for those that exist.";
     3002 TOO_LARGE 413 "The body is larger than the limit named in `details`. Shorten it or send it as a file.";
-    3003 NOT_FOUND 404 "There is no such conversation, or it is not yours to see.";
+    3003 NOT_FOUND 404 "There is nothing of that name or id, or it is not yours to see.";
     3004 NOT_MEMBER 403 "You are not a member of this conversation any more.";
     3005 FORBIDDEN 403 "Your role in this conversation does not allow this.";
     3006 GROUP_FULL 409 "The group has as many members as a group can have. Make a channel for more.";
@@ -87,7 +87,7 @@ codes! {
     3014 EXISTS 409 "It exists already. Choose another name or id.";
     3015 BAD_REQUEST 400 "The request does not fit. `details` says which field and why.";
     3016 NAME_TAKEN 409 "This name is taken. Choose another.";
-    3017 BAD_NAME 400 "A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others. `details` says what is wrong.";
+    3017 BAD_NAME 400 "A name has 1 to 64 bytes, no white space, no `@` and no `:`; letters beyond ASCII are of one script, and pass for no others.";
     3018 WEAK_PASSWORD 400 "A password has at least 8 and at most 1024 bytes.";
     3019 SIGN_UP_CLOSED 403 "This server does not take sign-ups. Ask its administrator for an account.";
     3020 INVITATION_NEEDED 403 "Signing up here takes an invitation, and the one given is missing, used or expired.";

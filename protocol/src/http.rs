@@ -310,11 +310,15 @@ message! {
     }
 }
 
+fn once() -> u32 {
+    1
+}
+
 message! {
     /// `POST /v1/admin/invitations`.
     NewInvitation {
-        /// How often it can be used.
-        #[serde(default)]
+        /// How often it can be used; absent is once.
+        #[serde(default = "once")]
         pub uses: u32,
         /// For how long, in seconds; 0 is without end.
         #[serde(default)]

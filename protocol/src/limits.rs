@@ -157,6 +157,30 @@ impl Limits {
                 ));
             }
         }
+        // Keys of a store have room for so much, and a `hello` for a token.
+        for (name, is, from, to) in [
+            ("hello_bytes", self.hello_bytes, 256, u64::MAX),
+            ("key_bytes", self.key_bytes, 1, 4_096),
+            ("name_bytes", self.name_bytes, 1, 4_096),
+            (
+                "body_depth",
+                self.body_depth,
+                1,
+                crate::check::BODY_DEPTH_MAX,
+            ),
+        ] {
+            if is < from || is > to {
+                let most = if to == u64::MAX {
+                    String::new()
+                } else {
+                    format!(", and {to} at most")
+                };
+                return Err((
+                    name,
+                    format!("it is {is}, and has to be {from} at least{most}"),
+                ));
+            }
+        }
         if self.group_members == 0 || self.group_members > GROUP_MEMBERS {
             let why =
                 format!("a group has from 1 to {GROUP_MEMBERS} members; make channels for more");

@@ -260,7 +260,7 @@ fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
         Ok(bytes) => seen.damage(
             &path,
             format!(
-                "it should read {}, and reads {}: it is damaged, or of a store that another version of the engine wrote",
+                "it should read {}, and reads {} (if a newer version of Parlour wrote this store, use that one)",
                 MARKER.escape_ascii(),
                 bytes.get(..8).unwrap_or(&bytes).escape_ascii()
             ),

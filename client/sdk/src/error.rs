@@ -18,7 +18,9 @@ pub enum Error {
         why: String,
     },
     /// A root certificate cannot be used.
-    #[error("the certificate file {path} cannot be used: {why}")]
+    #[error(
+        "the certificate file {path} cannot be used: {why}; name the file of your server's authority with `--ca FILE`"
+    )]
     Certificate {
         /// The file.
         path: PathBuf,

@@ -51,25 +51,27 @@ pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
     if left > 0 {
         println!("and {left} more");
     }
-    println!(
-        "{} files, {} damaged; {} rows: {} conversations, {} events, {} outcomes; {} breaches",
-        report.files,
-        report.damaged,
-        report.rows,
-        report.conversations,
-        report.events,
-        report.outcomes,
-        report.breaches
-    );
+    if report.damaged > 0 && report.rows == 0 {
+        println!(
+            "{} files, {} damaged; rows were not looked at",
+            report.files, report.damaged
+        );
+    } else {
+        println!(
+            "{} files, {} damaged; {} rows: {} conversations, {} events, {} outcomes; {} breaches",
+            report.files,
+            report.damaged,
+            report.rows,
+            report.conversations,
+            report.events,
+            report.outcomes,
+            report.breaches
+        );
+    }
     let dir = dir.display();
     if report.damaged > 0 {
-        let rows = if report.rows == 0 {
-            "; rows were not checked"
-        } else {
-            ""
-        };
         bail!(
-            "{dir}: files are damaged{rows}. Nothing was changed. Restore the last backup into a new \
+            "{dir}: files are damaged. Nothing was changed. Restore the last backup into a new \
              folder and use that: `parlour restore BACKUP DIR`. Look at the disk as well: a file \
              that was written rightly changed on it"
         );

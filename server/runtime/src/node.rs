@@ -113,6 +113,11 @@ impl Node {
         let _ = self.leased.subscribe().wait_for(|leased| *leased).await;
     }
 
+    /// Whether something is known to be damaged of where rows lie.
+    pub fn is_damaged(&self) -> bool {
+        (self.ports.damage)().is_some()
+    }
+
     /// Each part with its state, for health.
     pub fn parts(&self) -> BTreeMap<String, String> {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);

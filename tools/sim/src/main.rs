@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use std::io::Write as _;
+
 use clap::Parser;
 use indicatif::ProgressBar;
 use parlour_protocol::mutant::Mutant;
@@ -106,9 +108,14 @@ fn main() -> std::process::ExitCode {
     }
     if let Some(seed) = options.seed {
         let outcome = parlour_sim::run(seed, options.trace);
+        let mut out = std::io::stdout().lock();
         for line in &outcome.trace {
-            println!("{line}");
+            // Whoever reads may have had enough.
+            if writeln!(out, "{line}").is_err() {
+                return std::process::ExitCode::SUCCESS;
+            }
         }
+        drop(out);
         return report(&[outcome]);
     }
     let seeds: Vec<u64> = if options.kept {

@@ -72,12 +72,16 @@ fn wasm(steps: &mut Steps) {
 
 /// Every test of these crates, doctests included. Tidy is among them, as tests of this crate.
 fn tests(steps: &mut Steps, crates: &[&str]) {
-    let mut nextest = None;
+    let (mut nextest, mut websocat) = (None, None);
     steps.step("tools", "see above what could not be installed", || {
         let mut notes = tools::for_tests();
         match tools::nextest() {
             Ok(program) => nextest = Some(program),
             Err(error) => notes.push(format!("`cargo test` runs the tests: {error:#}")),
+        }
+        match tools::websocat() {
+            Ok(folder) => websocat = folder,
+            Err(error) => notes.push(format!("a stand-in speaks for websocat: {error:#}")),
         }
         Ok(match notes.is_empty() {
             true => Outcome::Passed,
@@ -127,6 +131,11 @@ fn tests(steps: &mut Steps, crates: &[&str]) {
         if crates == ALL {
             // Tests that start our programs need not build them again, each for itself.
             tests.env(tools::BIN_DIR, shell::target()?.join("debug"));
+        }
+        if let Some(folder) = websocat.take() {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::iter::once(folder).chain(std::env::split_paths(&path));
+            tests.env("PATH", std::env::join_paths(folders)?);
         }
         counted(&mut tests, closing)
     });

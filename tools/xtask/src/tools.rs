@@ -87,6 +87,37 @@ pub(crate) fn nextest() -> Result<PathBuf> {
     }
 }
 
+/// The version of websocat that we build where there is none: the last of its stable line.
+const WEBSOCAT: &str = "1.14.0";
+
+/// websocat, with which docs/protocol.md speaks: the folder of the one that we built; none, if one
+/// is on the path. Without TLS, which would bring the system's OpenSSL.
+pub(crate) fn websocat() -> Result<Option<PathBuf>> {
+    if shell::answers("websocat", &["--version"]) {
+        return Ok(None);
+    }
+    let root = shell::target()?
+        .join("tools")
+        .join(format!("websocat-{WEBSOCAT}"));
+    let bin = root.join("bin");
+    let program = bin.join("websocat").display().to_string();
+    if shell::answers(&program, &["--version"]) {
+        return Ok(Some(bin));
+    }
+    println!("Building websocat from source; this takes a minute or two, once.");
+    // Not by its own lock file: that names a crate that today's Rust refuses.
+    let mut install = shell::cargo(["install", "--quiet", "websocat"]);
+    install
+        .args(["--version", WEBSOCAT, "--no-default-features", "--features"])
+        .args(["signal_handler,tokio-process,unix_stdio", "--root"])
+        .arg(&root);
+    shell::run(&mut install).context("websocat did not come from crates.io")?;
+    if !shell::answers(&program, &["--version"]) {
+        bail!("websocat was built, but does not run here");
+    }
+    Ok(Some(bin))
+}
+
 /// Obtains what tests start beside our own programs, from Debian where we may. Answers with a
 /// sentence for each that is still missing; the test that needs it fails with its own.
 pub(crate) fn for_tests() -> Vec<String> {

@@ -97,6 +97,23 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
             wrong.push(format!("{}: must be above 0", loaded.named(key)));
         }
     }
+    for ((key, value), (of, least)) in [
+        (
+            ("http.body_bytes", config.http.body_bytes),
+            ("limits.body_bytes", config.limits.body_bytes),
+        ),
+        (
+            ("drain.drain_ms_max", config.drain.drain_ms_max),
+            ("drain.jitter_ms_max", config.drain.jitter_ms_max),
+        ),
+    ] {
+        if value < least {
+            wrong.push(format!(
+                "{}: it is {value}, and {of} is {least}: make this at least as much",
+                loaded.named(key)
+            ));
+        }
+    }
     if let Err((name, why)) = config.limits.check() {
         wrong.push(format!(
             "{}: {why}",

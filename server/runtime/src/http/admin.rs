@@ -117,6 +117,9 @@ pub async fn invitations(
     Json(ask): Json<wire::NewInvitation>,
 ) -> Answer<Json<wire::Invitation>> {
     caller.needs(Scope::Admin)?;
+    if ask.uses == 0 {
+        return Err(Failure::new(Code::BAD_REQUEST).why("`uses` is 0: how often may it be used?"));
+    }
     if ask.uses > 1_000_000 {
         return Err(Failure::new(Code::BAD_REQUEST).why("`uses` is at most 1000000"));
     }
@@ -127,7 +130,7 @@ pub async fn invitations(
     };
     node.ports
         .invitations
-        .invite(tokens::hash(&invitation), ask.uses.max(1), expires_ms)
+        .invite(tokens::hash(&invitation), ask.uses, expires_ms)
         .await?;
     Ok(Json(wire::Invitation { invitation }))
 }

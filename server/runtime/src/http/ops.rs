@@ -29,9 +29,12 @@ fn said(node: &Node, status: &str, code: StatusCode) -> Response {
     (code, Json(health)).into_response()
 }
 
-/// `GET /health`: whether the process lives. 500 asks for it to be started anew.
+/// `GET /health`: whether the process lives. 500 asks for it to be started anew; `damaged` with 200
+/// for whoever runs it to restore a backup.
 pub async fn health(State(node): State<Arc<Node>>) -> Response {
     match node.drain.reason() {
+        // It serves what it can read: to start it anew would help nobody.
+        None if node.is_damaged() => said(&node, "damaged", StatusCode::OK),
         None => said(&node, "ok", StatusCode::OK),
         Some(why) => said(&node, &why.to_string(), StatusCode::INTERNAL_SERVER_ERROR),
     }

@@ -33,7 +33,7 @@ pub(super) enum Pending {
     Focus(Ref, ConversationId, bool),
     InFocus(ConversationId),
     Marks(ConversationId),
-    Typing(ConversationId),
+    Typing(Ref, ConversationId),
     Rights,
 }
 
@@ -100,7 +100,7 @@ impl Connection {
                     self.typed_ms = Some(now_ms);
                     let conversation = typing.conversation;
                     self.ask(
-                        Pending::Typing(conversation),
+                        Pending::Typing(r#ref, conversation),
                         Need::Entry { conversation },
                         out,
                     );
@@ -179,7 +179,9 @@ impl Connection {
             (Pending::Marks(conversation), Ok(Have::Marks(marks))) => {
                 self.marks_read(conversation, marks);
             }
-            (Pending::Typing(conversation), Ok(Have::Entry(Some(entry)))) if entry.is_member() => {
+            (Pending::Typing(_, conversation), Ok(Have::Entry(Some(entry))))
+                if entry.is_member() =>
+            {
                 let user = self.user();
                 let to = entry.peer(user).into_iter().collect();
                 out.push(Output::Tell(Signal::Typing {
@@ -187,6 +189,12 @@ impl Connection {
                     conversation,
                     to,
                 }));
+            }
+            (Pending::Typing(r#ref, conversation), Ok(Have::Entry(entry))) if r#ref != 0 => {
+                let code = entry.map_or(Code::NOT_FOUND, |_| Code::NOT_MEMBER);
+                let mut error = server::Error::new(r#ref, code);
+                error.conversation = Some(conversation);
+                self.send(&Server::Error(error), out);
             }
             (Pending::Rights, Ok(Have::Rights(users))) => self.rights(users, now_ms, out),
             (pending, Err(code)) => self.failed(pending, code, now_ms, out),
