@@ -295,6 +295,7 @@ impl Checker {
     ) {
         if code != Code::ID_REUSED {
             self.report.counts.refusals += 1;
+            *self.report.refused.entry(code).or_default() += 1;
         }
         let other = self.other_body(device, conversation, id);
         let Some(send) = self.called(at, device, conversation, id) else {

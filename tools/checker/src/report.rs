@@ -3,6 +3,8 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
+use parlour_protocol::error::Code;
+
 use crate::rule::{Figure, Rule};
 
 /// One place where a rule does not hold.
@@ -62,6 +64,8 @@ pub struct Counts {
 pub struct Report {
     /// How much was judged.
     pub counts: Counts,
+    /// Final refusals by their code.
+    pub refused: BTreeMap<Code, u64>,
     /// Breaches, of each rule at most as many as the checker keeps.
     pub breaches: Vec<Breach>,
     /// All breaches by rule.

@@ -29,11 +29,24 @@ impl fmt::Display for Summary<'_> {
             writeln!(f, "spoiled by hand: {spoiled}")?;
         }
         write!(f, "{}", report.breaches())?;
+        let refused: Vec<String> = report
+            .refused
+            .iter()
+            .map(|(code, times)| format!("{times} {}", code.name()))
+            .collect();
+        let refused = match refused.is_empty() {
+            true => "none refused for good".to_owned(),
+            false => format!(
+                "{} refused for good ({})",
+                counts.refusals,
+                refused.join(", ")
+            ),
+        };
         writeln!(
             f,
             "sent: {} requests (the logs' {} messages; the rest are conversations made and \
-             joined), {} answered with a place, {} refused for good, {} left without an answer",
-            counts.messages, self.said, counts.acks, counts.refusals, counts.unknown
+             joined), {} answered with a place, {refused}, {} left without an answer",
+            counts.messages, self.said, counts.acks, counts.unknown
         )?;
         writeln!(
             f,
