@@ -107,7 +107,7 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
             ("drain.jitter_ms_max", config.drain.jitter_ms_max),
         ),
     ] {
-        if value < least {
+        if value > 0 && value < least {
             wrong.push(format!(
                 "{}: it is {value}, and {of} is {least}: make this at least as much",
                 loaded.named(key)

@@ -133,9 +133,14 @@ fn a_value_of_the_wrong_type_is_named_with_its_place() {
 #[test]
 fn limits_that_cannot_hold_together_are_named_with_their_place() {
     assert_eq!(
-        problems("[limits]\nbody_bytes = 1_000_000\n"),
-        "DIR/parlour.toml:2: limits.body_bytes: it is 1000000, and limits.client_frame_bytes \
-         131072: make that 1001024 at least, or this 130048 at most"
+        problems("[limits]\nbody_bytes = 200_000\n"),
+        "DIR/parlour.toml:2: limits.body_bytes: it is 200000, and limits.client_frame_bytes \
+         131072: make that 201024 at least, or this 130048 at most"
+    );
+    assert_eq!(
+        problems("[http]\nbody_bytes = 100\n"),
+        "DIR/parlour.toml:2: http.body_bytes: it is 100, and limits.body_bytes is 65536: make this \
+         at least as much"
     );
 }
 
