@@ -378,3 +378,24 @@ async fn names_of_any_length_are_nobodys() {
     let health: Health = http.get("/health").await.ok();
     assert_eq!(health.status, "ok");
 }
+
+/// What is answered must be there: in the place before, at the earliest.
+#[tokio::test]
+async fn an_answer_is_to_something_that_is_there() {
+    let node = Node::start();
+    let ada = node.sign_up("ada").await;
+    let group = group(&node, &ada, &[]).await;
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    let first = socket.say(group, "a question").await;
+    let answer = |place| {
+        let mut send = plain("an answer");
+        send.conversation = Some(group);
+        send.reply_to = Some(Seq(place));
+        send
+    };
+    for ahead in [first.seq.0 + 1, 99_999] {
+        assert_eq!(socket.refused(answer(ahead)).await, Code::SEQ_AHEAD);
+    }
+    let placed = socket.place(answer(first.seq.0)).await;
+    assert_eq!(placed.seq, first.seq.next());
+}

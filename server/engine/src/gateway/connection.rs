@@ -379,7 +379,12 @@ impl Connection {
         out: &mut Vec<Output>,
     ) {
         match self.phase {
-            Phase::Greeting => return self.close(Code::HELLO_FIRST, out),
+            Phase::Greeting => {
+                // It may have been meant for one.
+                let why = server::Error::new(r#ref, Code::BAD_FRAME).why(error.to_string());
+                self.send(&Server::Error(why), out);
+                return self.close(Code::HELLO_FIRST, out);
+            }
             Phase::Live => {}
             Phase::Closed => return,
             Phase::Verifying | Phase::Registering => {

@@ -124,6 +124,11 @@ fn decide(h: &Header, position: Position, c: &Conversation) -> Result<Effect, Co
             (judge.members(), Vec::new())
         }
     };
+    // What is answered, or whose thread it is, is there before it.
+    let names = [h.reply_to, h.thread].into_iter().flatten();
+    if h.class == Class::Content && names.into_iter().any(|place| place >= seq) {
+        return Err(Code::SEQ_AHEAD);
+    }
     let quiet = shape == Shape::Channel && h.class == Class::Membership && h.kind != kind::CREATE;
     let counts = h.class == Class::Content || planted(Mutant::CountsEverything);
     let n = c.head.map_or(0, |(_, carried)| carried.n) + u64::from(counts);
