@@ -227,9 +227,18 @@ pub(crate) fn io_error(error: &fjall::Error) -> Option<&std::io::Error> {
 pub(crate) fn says_damage(why: &std::io::Error) -> bool {
     let by_kind = matches!(
         why.kind(),
-        ErrorKind::NotFound | ErrorKind::IsADirectory | ErrorKind::NotADirectory
+        ErrorKind::NotFound
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            // So the engine tells of a table that ends before what it should hold.
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
     );
-    by_kind || rustix::io::Errno::from_io_error(why) == Some(rustix::io::Errno::IO)
+    let by_number = matches!(
+        rustix::io::Errno::from_io_error(why),
+        Some(rustix::io::Errno::IO | rustix::io::Errno::BADMSG)
+    );
+    by_kind || by_number
 }
 
 /// The same error once more: the system's cannot be copied.
