@@ -56,8 +56,8 @@ pub fn backup(
         return Err(Error::Damaged { path, why });
     }
     require_format(folder, &aside.data)?;
-    // A name of its own, which goes with whoever is interrupted: others may write a copy meanwhile,
-    // and may have files of any name.
+    // A name of its own: others may write a copy meanwhile, and may have files of any name. It goes
+    // when this fails, but not when the process is killed.
     let io = Error::io(file);
     let mut new = tempfile::Builder::new()
         .prefix(".parlour-backup-")

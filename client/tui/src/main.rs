@@ -98,7 +98,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Prints events as they come, and those missed before.
+    /// Prints events as they come, and those missed before that this folder does not hold yet;
+    /// `history` has the others.
     Tail {
         /// One JSON object a line, as the server gives it.
         #[arg(long)]

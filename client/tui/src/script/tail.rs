@@ -1,7 +1,9 @@
 //! `tail`: events as they come, and those missed before.
 //!
-//! Promises: every event once, however fast they come: those that overtook this reader are read
-//! from the server's history. Within a conversation they rise, but for what fills a gap late.
+//! Promises: of what this device did not hold when it began, every event once, however fast they
+//! come: those that overtook this reader are read from the server's history. Within a conversation
+//! they rise, but for what fills a gap late. What was fetched but not printed before an earlier end,
+//! or by another command in the same folder, is held, and not printed again: `history` has it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -71,7 +73,7 @@ struct Tail {
 
 impl Tail {
     async fn new(client: Client, folder: &Path, json: bool) -> anyhow::Result<Self> {
-        // What is here already came to an earlier run.
+        // What is here already is taken as printed, though an earlier run may have ended before.
         let (store, places) = client.with(|core| (core.store(), core.places())).await?;
         let mut printed = Printed::default();
         for (conversation, places) in places {
