@@ -6,7 +6,7 @@ use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
-use parlour_protocol::node::{Answer, Mail};
+use parlour_protocol::node::Answer;
 use parlour_protocol::record::Record;
 
 use super::requests::Pending;
@@ -196,20 +196,7 @@ impl Connection {
                     return self.append(appending, record, out);
                 }
                 // Keys first: a body that nobody can open is worse than a key to nothing.
-                let mail = submission
-                    .send
-                    .mail
-                    .iter()
-                    .map(|(to, item)| {
-                        let mail = Mail {
-                            from_user: identity.user,
-                            from: identity.device,
-                            k: item.k,
-                            bytes: item.bytes.clone(),
-                        };
-                        (*to, mail)
-                    })
-                    .collect();
+                let mail = identity.mail(&submission.send);
                 let pending = Pending::Mailed(appending, record);
                 self.ask(pending, Need::PutMail { mail }, out);
             }
