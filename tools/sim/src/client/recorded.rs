@@ -85,6 +85,11 @@ pub(super) fn note(world: &mut World, at: usize, update: Update) {
             if world.breaking && world.dice.percent(2) {
                 world.at(0, Event::Client(at, life, ToClient::Die));
             }
+            if matches!(how, Ended::Sent { .. }) && world.breaking && world.dice.percent(4) {
+                let after = world.dice.between(0, 5_000);
+                let again = ToClient::Reuse(conversation, id);
+                world.at(after, Event::Client(at, life, again));
+            }
             match how {
                 Ended::Sent { seq, n, .. } => {
                     world.record(&Op::Ok {

@@ -6,6 +6,7 @@ use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
+use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::node::Answer;
 use parlour_protocol::record::Record;
 
@@ -209,7 +210,9 @@ impl Connection {
         let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
         match answer {
             // Of other contents, under the same id.
-            Answer::Placed { digest, .. } if !contents::fits(digest, wait.digest) => {
+            Answer::Placed { digest, .. }
+                if !contents::fits(digest, wait.digest) && !planted(Mutant::ReuseAnswered) =>
+            {
                 if self.reused.len() >= REUSED {
                     self.reused.pop_front();
                 }
