@@ -72,14 +72,14 @@ pub(crate) fn copy(within: &Path) -> io::Result<NamedTempFile> {
     held(make, |new| (new.path(), new.as_file()))
 }
 
-/// Makes one and locks it. Until it is locked it looks like one that was left.
+/// Makes one and locks it. Until it is locked it looks like one that was left, and may be swept.
 fn held<T>(
     make: impl Fn() -> io::Result<T>,
     parts: impl Fn(&T) -> (&Path, &File),
 ) -> io::Result<T> {
     for _ in 0..TRIES {
         let made = match make() {
-            Err(why) if why.kind() == ErrorKind::NotFound && TRIES > 1 => continue,
+            Err(why) if why.kind() == ErrorKind::NotFound => continue,
             other => other?,
         };
         let (path, file) = parts(&made);

@@ -267,7 +267,8 @@ impl Cli {
                 let (loaded, outside) = settings.load()?;
                 let wrong = outside.tls.and_then(|tls| tls.wrong(clock::now_ms()));
                 if let Some(wrong) = wrong {
-                    eprintln!("WARNING: {}", wrong.said);
+                    let cert = &loaded.config.http.tls_cert;
+                    eprintln!("WARNING: {cert}: {}", wrong.said);
                 }
                 let from = match &settings.config {
                     Some(file) => file.display().to_string(),

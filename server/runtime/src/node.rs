@@ -145,11 +145,11 @@ impl Node {
             "not held"
         };
         parts.insert("lease".to_owned(), lease.to_owned());
-        let unused = || self.tls.get()?.unused();
-        let wrong = self.certificate_wrong().map(|wrong| wrong.said);
-        if let Some(said) = wrong.or_else(|| Some(format!("renewed, and not used: {}", unused()?)))
-        {
-            parts.insert("certificate".to_owned(), said);
+        if let Some(wrong) = self.certificate_wrong() {
+            parts.insert("certificate".to_owned(), wrong.said);
+        } else if self.tls.get().is_some_and(Tls::is_unused) {
+            let said = "the renewed files cannot be used, and the old ones are; the log says why";
+            parts.insert("certificate".to_owned(), said.to_owned());
         }
         if let Some(damage) = (self.ports.damage)() {
             parts.insert("store".to_owned(), damage);

@@ -33,7 +33,7 @@ use validity::{Validity, date};
 pub struct Wrong {
     /// For `/health`: `certificate expired` or `certificate not yet valid`.
     pub status: &'static str,
-    /// A sentence that says when, and what to do.
+    /// A sentence that says when, and what to do. It is for anyone: no path is in it.
     pub said: String,
 }
 
@@ -171,19 +171,18 @@ impl Tls {
             Some(Wrong {
                 status,
                 said: format!(
-                    "{}: {which} {when}: clients refuse it. Renew it; the files are read again by \
-                     themselves",
-                    self.0.cert
+                    "{which} {when}: clients refuse it. Renew it; the files are read again by \
+                     themselves"
                 ),
             })
         });
         each.next()
     }
 
-    /// Why renewed files are not used, if they cannot be.
+    /// Whether there are renewed files that cannot be used. The log says why.
     #[must_use]
-    pub fn unused(&self) -> Option<String> {
-        self.files().failed.clone()
+    pub fn is_unused(&self) -> bool {
+        self.files().failed.is_some()
     }
 
     /// Looks at the files from now on, every `look_ms` and on SIGHUP, until the node drains.
@@ -205,7 +204,7 @@ impl Tls {
             let wrong = self.wrong(clock::now_ms());
             if wrong != told {
                 match &wrong {
-                    Some(wrong) => tracing::error!("{}", wrong.said),
+                    Some(wrong) => tracing::error!(cert = self.0.cert, "{}", wrong.said),
                     None => tracing::info!("the certificate is valid"),
                 }
                 told = wrong;
