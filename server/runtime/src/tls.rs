@@ -140,11 +140,10 @@ impl Tls {
     /// What is wrong with the certificate's time, if anything.
     #[must_use]
     pub fn wrong(&self, now_ms: u64) -> Option<Wrong> {
-        let now_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
-        self.wrong_at(now_s)
+        self.wrong_at(now_ms / 1_000)
     }
 
-    fn wrong_at(&self, now_s: i64) -> Option<Wrong> {
+    fn wrong_at(&self, now_s: u64) -> Option<Wrong> {
         let key = self.0.current.get();
         let mut each = key.cert.iter().zip(1..).filter_map(|(der, n)| {
             let of = Validity::of(der)?;
@@ -240,7 +239,7 @@ impl Tls {
     }
 
     /// When the first certificate of the chain expires, in Unix seconds.
-    fn until_s(&self) -> Option<i64> {
+    fn until_s(&self) -> Option<u64> {
         let key = self.0.current.get();
         let ends = key.cert.iter().filter_map(|der| Validity::of(der));
         ends.map(|of| of.until_s).min()

@@ -109,13 +109,13 @@ fn a_certificate_out_of_its_time_is_told_and_served_nevertheless() {
             "20200101000000Z",
             "20230203040500Z",
             "certificate expired",
-            "2023-02-03 04:05 UTC",
+            "2023-02-03T04:05:00Z",
         ),
         (
             "20900203040500Z",
             "20910101000000Z",
             "certificate not yet valid",
-            "2090-02-03 04:05 UTC",
+            "2090-02-03T04:05:00Z",
         ),
         ("20200101000000Z", "20900101000000Z", "ok", ""),
     ] {
@@ -200,7 +200,7 @@ fn a_renewed_certificate_is_for_new_connections_and_old_ones_live_on() {
     );
     std::fs::write(&key, last_key).unwrap();
     node.signal("HUP");
-    node.until_logged("until=\"2091-01-01 00:00 UTC\"");
+    node.until_logged("until=\"2091-01-01T00:00:00Z\"");
     assert_eq!(shown(&node), last);
     let health = old.health();
     assert_eq!(health["parts"]["certificate"], serde_json::Value::Null);
