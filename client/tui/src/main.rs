@@ -98,8 +98,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Prints events as they come, and those missed before that this folder does not hold yet;
-    /// `history` has the others.
+    /// Prints events as they come, and first those missed since it last ran.
+    ///
+    /// The first time it begins behind what the folder holds already; `history` has that. From then
+    /// on each event is printed once, over ends and later runs too. Only if it is killed, the last
+    /// line may come again: `--json` has the `id` to tell it by. If the server was put back to a
+    /// backup, all that it has is printed anew.
     Tail {
         /// One JSON object a line, as the server gives it.
         #[arg(long)]

@@ -48,6 +48,7 @@ impl Run {
             }
             Reply::LoggedOut(why) => {
                 Kept::forget(&self.folder);
+                crate::script::forget(&self.folder);
                 self.out(why).await;
                 if let Some(data) = &mut self.data {
                     data.forget()?;
