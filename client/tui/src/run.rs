@@ -20,7 +20,7 @@ use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates}
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
-use crate::model::{Command, Model, Msg};
+use crate::model::{Command, Model, Msg, Question};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
     let kept = match data.session()? {
-        Some((_, session)) => Kept::read(&folder, session.user).with(data.store()?),
+        Some((_, session)) => Kept::read_own(&folder, session.user).with(data.store()?),
         None => Kept::default(),
     };
     model.restore(kept.clone());
@@ -185,6 +185,8 @@ impl Run {
             Update::Core(Core::Link(Link::Stopped(Some((code, why)))))
                 if matches!(code, Code::BAD_TOKEN | Code::REVOKED) =>
             {
+                // What was written is there again when the same user logs in.
+                self.save();
                 let known = code.entry().map(|e| e.about.to_owned());
                 self.out(Some(known.unwrap_or(why))).await;
             }
@@ -242,10 +244,11 @@ impl Run {
             Command::Enter(entry) => {
                 // Who comes again need not name the authorities again.
                 let named = self.ca.clone();
-                let ca = match &self.data {
-                    Some(data) => crate::trusted(data, &entry.server, named),
-                    None => named,
+                let data = match self.folder() {
+                    Ok(data) => data,
+                    Err(why) => return Some(Msg::NotIn(why)),
                 };
+                let ca = crate::trusted(data, &entry.server, named);
                 beside::enter(*entry, ca, self.replies.clone());
             }
             other => return self.with_client(other).await,
@@ -271,7 +274,9 @@ impl Run {
                         return Some(Msg::Made(number, conversation, problem));
                     }
                     Err((Error::Closed, _)) => Err(Error::Closed),
-                    Err((_, why)) => return Some(Msg::NotTaken(number, why)),
+                    Err((_, why)) => {
+                        return Some(Msg::NotTaken(Question { number, on: None }, why));
+                    }
                 }
             }
             other => {
