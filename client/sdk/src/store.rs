@@ -37,7 +37,7 @@ impl Data {
     /// Opens the folder, making it if it is not there. On Unix nobody else can read it.
     ///
     /// # Errors
-    /// [`Error::InUse`], [`Error::Newer`], [`Error::Store`].
+    /// [`Error::Folder`], [`Error::InUse`], [`Error::Newer`], [`Error::Store`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let file = path.join("client.sqlite");
@@ -157,7 +157,7 @@ fn private_folder(path: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|e| Error::Store {
+    builder.create(path).map_err(|e| Error::Folder {
         path: path.to_owned(),
         why: e.to_string(),
     })

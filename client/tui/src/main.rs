@@ -3,6 +3,7 @@
 //! Promises: a password never stands in the arguments; what others wrote is never interpreted by
 //! the terminal; a message counts as sent only once the server has its place.
 
+mod banner;
 mod edit;
 mod form;
 mod kept;
@@ -139,7 +140,14 @@ fn main() -> std::process::ExitCode {
     match start(Cli::parse()) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            let folder = error.downcast_ref::<parlour_sdk::Error>();
+            let with = match folder {
+                Some(parlour_sdk::Error::Folder { .. } | parlour_sdk::Error::InUse { .. }) => {
+                    ", with --data DIR"
+                }
+                _ => "",
+            };
+            eprintln!("{error:#}{with}");
             std::process::ExitCode::FAILURE
         }
     }

@@ -84,6 +84,31 @@ fn scripts_say_who_and_where() {
     assert!(!well && why.contains("no user named `Friday`"), "{why}");
 }
 
+/// A folder that cannot be had is named, with what to do.
+#[test]
+fn a_folder_that_cannot_be_used_is_said_so() {
+    let run = |folder: &str, args: &[&str]| {
+        let mut chat = Command::new(parlour_tests::tmux::chat());
+        let done = chat.args(["--data", folder]).args(args).output().unwrap();
+        assert!(!done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    for args in [&["list"][..], &["tail"], &["login", "ada"]] {
+        let why = run(file, args);
+        let begins = format!("the folder {file} cannot be used: ");
+        assert!(why.starts_with(&begins), "{why}");
+        let ends = "; name another folder that you can write to, with --data DIR\n";
+        assert!(why.ends_with(ends), "{why}");
+    }
+    let empty = folder.path().join("new");
+    let why = run(empty.to_str().unwrap(), &["tail"]);
+    assert!(why.contains("nobody is logged in in"), "{why}");
+}
+
 /// What one person wrote and did not send is not in the next one's account on the same folder,
 /// though both may have a conversation with each other.
 #[test]

@@ -39,11 +39,7 @@ fn fields(chosen: usize) -> Vec<Field> {
             Field::choice(WRITE, WHO, 0),
             Field::choice(JOIN, WHO_JOINS, 1),
         ],
-        _ => vec![Field::new(
-            "Its id",
-            "",
-            "members see it on its page: Ctrl+G",
-        )],
+        _ => vec![Field::new("Its id", "", "on its page: Ctrl+G")],
     }
 }
 

@@ -125,5 +125,8 @@ impl Run {
 
 /// Why what this device keeps cannot be had, and what can be done: the form stands there for it.
 fn not_open(error: &Error) -> String {
-    format!("{error}. Then log in here: Enter tries again, Ctrl+Q quits.")
+    format!(
+        "What this device keeps cannot be opened: {error}. Then log in here: Enter tries again, \
+         Ctrl+Q quits."
+    )
 }
