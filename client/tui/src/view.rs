@@ -14,7 +14,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use parlour_sdk::Link;
+use parlour_sdk::{Link, Summary};
 
 use crate::keys::Place;
 use crate::layout;
@@ -84,12 +84,9 @@ fn empty(model: &Model) -> Vec<String> {
         };
         return lines.map(str::to_owned).to_vec();
     }
-    [
-        "Choose a conversation with ↑ ↓ and Enter,",
-        "or press n for a new one.",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["↑ ↓ and Enter open a conversation,", "n begins a new one."]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// The bar at the top: who one is, or what is the matter.
@@ -104,12 +101,29 @@ fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
         return put(lines, theme.banner(), area, frame);
     }
     let who = model.me.as_ref().map_or_else(String::new, |m| {
-        let server = m.server.split("://").last().unwrap_or_default();
-        let (name, server) = (shown::line(&m.name), shown::line(server));
-        format!(" Parlour · {name} · {server}")
+        let name = shown::line(&m.name);
+        // Where the list is not beside the conversation, what is unread there is told here.
+        match unread_elsewhere(model) {
+            0 => {
+                let server = m.server.split("://").last().unwrap_or_default();
+                format!(" Parlour · {name} · {}", shown::line(server))
+            }
+            unread => format!(" Parlour · {name} · {unread} unread elsewhere"),
+        }
     });
     let line = Line::from(text::fit(&who, width));
     put(vec![line], theme.bar(), area, frame);
+}
+
+/// Unread messages of other conversations, if the list is not on the screen; without those muted.
+fn unread_elsewhere(model: &Model) -> u64 {
+    let open = match &model.chat {
+        Some(chat) if layout::areas(model).list.is_none() => chat.conversation,
+        _ => return 0,
+    };
+    let told = |s: &&Summary| s.conversation != open && !model.is_muted(s.conversation);
+    let all = model.list.iter().filter(told).map(|s| s.unread);
+    all.fold(0, u64::saturating_add)
 }
 
 /// The line at the bottom: a word for a while, or what can be done here.
@@ -158,6 +172,13 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("Enter", "older match"),
             ("↓", "newer"),
             ("Esc", "done"),
+        ],
+        Place::Compose if model.is_out() => &[
+            ("F1", "help"),
+            ("Tab", "messages"),
+            ("Esc", "list"),
+            ("Ctrl+G", "its page"),
+            ("Ctrl+N", "new"),
         ],
         Place::Compose | Place::Anywhere => &[
             ("F1", "help"),

@@ -54,11 +54,11 @@ fn a_token_that_is_revoked_costs_no_draft() {
     let unblock = blocks(&ada.folder());
     revokes_the_others(&scene, "ada");
     ada.sees("This device was signed out");
-    ada.sees("Enter tries again");
+    ada.sees("Ctrl+Q quits.");
     ada.types(PASSWORD);
     ada.presses(&["Enter"]);
     ada.until("no asking", |s| {
-        s.contains("Enter tries again") && !s.contains("Asking the server")
+        s.contains("Ctrl+Q quits.") && !s.contains("Asking the server")
     });
     unblock();
     ada.presses(&["Enter"]);

@@ -313,6 +313,16 @@ const SCENES: &[Scene] = &[
 ];
 
 #[test]
+fn what_is_unread_elsewhere_is_told_where_the_list_is_not() {
+    let bar = |w, h| {
+        let screen = talk(w, h, Role::Owner).screen();
+        screen.lines().next().map(str::to_owned).unwrap_or_default()
+    };
+    assert_eq!(bar(40, 12).trim(), "Parlour · ada · 1 unread elsewhere");
+    assert_eq!(bar(60, 20).trim(), "Parlour · ada · 127.0.0.1:7400");
+}
+
+#[test]
 fn no_sentence_is_cut_on_a_small_screen() {
     for (name, words, scene) in SCENES {
         for (w, h) in SIZES {

@@ -177,7 +177,9 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
             format!("{members} members")
         };
         let long = format!("{shape} of {count} · {mine}");
-        let mine = mine.trim_start_matches("you are ");
+        let mine = mine
+            .trim_start_matches("you are ")
+            .trim_end_matches(" any more");
         let short = format!("{shape} of {members} · {mine}");
         let what = banner::fitting(&[&long, &short], inner.saturating_sub(9));
         lines.extend(fact("what", what));
@@ -317,7 +319,9 @@ fn keys(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'sta
 /// The same keys, for the line at the bottom of the screen.
 pub(super) fn hints(model: &Model, page: &Page) -> Vec<(&'static str, &'static str)> {
     let mut hints = deeds(model, page);
-    hints.splice(0..0, [("?", "help"), ("↑↓", "choose")]);
+    // How one gets out is seen on a narrow screen too.
+    hints.pop();
+    hints.splice(0..0, [("?", "help"), ("Esc", "close"), ("↑↓", "choose")]);
     hints
 }
 
