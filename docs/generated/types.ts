@@ -1009,7 +1009,7 @@ export type Sync = {
 /** A secret that never shows itself in a log. */
 export type Token = string;
 
-/** The user types here. Repeat every few seconds; it fades by itself. */
+/** The user types here. Repeat every few seconds; it fades by itself. What comes sooner than a second after the last is passed over. */
 export type Typing = {
   /** Carried back if it is refused. */
   ref?: number;

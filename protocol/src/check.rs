@@ -118,11 +118,13 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
             format!("`{name}` belongs in one's conversation with oneself"),
         ));
     }
-    one_line("key", f.key.as_deref())?;
-    key(f.key.as_deref(), needs_key(name), limits)?;
-    text("value", f.value.as_deref(), limits.name_bytes)?;
     // What came from elsewhere is kept as it was there.
     let here = f.origin.is_none();
+    if here && f.on {
+        one_line("key", f.key.as_deref())?;
+    }
+    key(f.key.as_deref(), needs_key(name), limits)?;
+    text("value", f.value.as_deref(), limits.name_bytes)?;
     if here && matches!(name, kind::NAME | kind::TOPIC) {
         one_line("value", f.value.as_deref())?;
     }
@@ -198,7 +200,10 @@ pub fn delete(f: &client::Delete) -> Checked {
 /// The first thing that is wrong.
 pub fn react(f: &client::React, limits: &Limits) -> Checked {
     place("target", Some(f.target))?;
-    one_line("key", Some(&f.key))?;
+    // What stands from before there was this rule can be taken back.
+    if f.on {
+        one_line("key", Some(&f.key))?;
+    }
     key(Some(&f.key), true, limits)
 }
 

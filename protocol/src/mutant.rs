@@ -36,6 +36,7 @@ macro_rules! mutants {
 
 mutants! {
     NoDedup: "D4", "a record whose send has an outcome already is placed again";
+    ReuseAnswered: "D4", "a send of other contents under a used id is answered with the place of the first";
     RefusalForgotten: "D4", "a final refusal is not an outcome: tried again, the send may be placed";
     VerdictIgnored: "D4", "a refusal by a gateway in the log is judged anew";
     AfterIgnored: "D5", "a send does not wait for the one that it names in `after`";

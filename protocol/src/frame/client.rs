@@ -286,7 +286,8 @@ frame! {
 }
 
 frame! {
-    /// The user types here. Repeat every few seconds; it fades by itself.
+    /// The user types here. Repeat every few seconds; it fades by itself. What comes sooner than a
+    /// second after the last is passed over.
     Typing {
         /// Carried back if it is refused.
         #[serde(default, skip_serializing_if = "is_zero")]

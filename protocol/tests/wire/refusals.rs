@@ -133,6 +133,44 @@ fn names_and_topics_are_one_line() {
     assert_eq!(why(refused).1, "`name` has the control character U+000A");
 }
 
+/// A key from an import, or from before keys had to be one line, can be taken back.
+#[test]
+fn keys_are_one_line_unless_they_came_from_elsewhere_or_are_taken_back() {
+    let reaction = |on: bool, from: bool| {
+        send(|s| {
+            s.kind = Some(kind::REACTION.to_owned());
+            s.target = Some(Seq(1));
+            s.key = Some("a\nb".to_owned());
+            s.on = on;
+            s.origin = from.then(|| Origin {
+                author: "ann".to_owned(),
+                id: "1".to_owned(),
+                time_ms: TIME_MS,
+            });
+        })
+    };
+    let (code, what) = why(reaction(true, false));
+    assert_eq!(code, Code::BAD_REQUEST);
+    assert_eq!(what, "`key` has the control character U+000A");
+    assert_eq!(reaction(true, true), Ok(()));
+    assert_eq!(reaction(false, false), Ok(()));
+    let react = |on| {
+        let frame = client::React {
+            r#ref: 0,
+            conversation: group(),
+            id: id(2),
+            retry: false,
+            after: None,
+            target: Seq(1),
+            key: "a\nb".to_owned(),
+            on,
+        };
+        check::react(&frame, &Limits::default())
+    };
+    assert_eq!(why(react(true)).1, what);
+    assert_eq!(react(false), Ok(()));
+}
+
 #[test]
 fn a_group_of_more_than_it_holds_is_full() {
     let make = |shape, count| {
@@ -174,4 +212,17 @@ fn places_begin_at_1() {
     let (code, what) = why(checked(Some(Seq(0))));
     assert_eq!(code, Code::BAD_REQUEST);
     assert_eq!(what, "`before` is 0: places begin at 1");
+}
+
+/// MessagePack has numbers that JSON has not: a body keeps them as JSON would write them.
+#[test]
+fn a_number_that_is_none_is_kept_as_null() {
+    // {"plain": {"n": NaN, "i": +Infinity}}
+    let mut bytes = b"\x81\xa5plain\x82\xa1n\xcb".to_vec();
+    bytes.extend(f64::NAN.to_be_bytes());
+    bytes.extend(b"\xa1i\xcb");
+    bytes.extend(f64::INFINITY.to_be_bytes());
+    let body: Body = rmp_serde::from_slice(&bytes).expect("it is read");
+    let plain = json!({"plain": {"n": null, "i": null}});
+    assert_eq!(serde_json::to_value(body).unwrap(), plain);
 }

@@ -51,6 +51,20 @@ impl Doorstep {
         })
     }
 
+    /// The same, of `most` connections of any sort: half of those are kept for who has said who they
+    /// are, and where that leaves less than `all`, no address has more than a quarter of what is
+    /// left (or 8). Else one that stands idle at the door keeps everyone out.
+    #[must_use]
+    pub fn within(each: u64, all: u64, most: u64) -> Arc<Self> {
+        let half = (most / 2).max(1);
+        if all <= half {
+            return Self::new(each, all);
+        }
+        // One person's browser alone opens several at once.
+        let quarter = (half / 4).max(8).min(half);
+        Self::new(if each == 0 { 0 } else { each.min(quarter) }, half)
+    }
+
     /// A place for one more socket, if there is one.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
@@ -212,6 +226,24 @@ mod tests {
         assert!(doorstep.enter(b).is_some());
         drop((two, three));
         assert!(doorstep.by_address.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn strangers_leave_half_of_the_connections_to_who_is_known() {
+        for (configured, most, (each, all)) in [
+            ((1_024, 16_384), 100_000, (1_024, 16_384)),
+            ((1_024, 16_384), 32_768, (1_024, 16_384)),
+            ((1_024, 16_384), 512, (64, 256)),
+            ((10, 16_384), 512, (10, 256)),
+            ((0, 16_384), 512, (0, 256)),
+            ((1_024, 100), 512, (1_024, 100)),
+            ((1_024, 16_384), 50, (8, 25)),
+            ((1_024, 16_384), 12, (6, 6)),
+            ((1_024, 16_384), 1, (1, 1)),
+        ] {
+            let doorstep = Doorstep::within(configured.0, configured.1, most);
+            assert_eq!((doorstep.each, doorstep.all), (each, all), "of {most}");
+        }
     }
 
     #[test]

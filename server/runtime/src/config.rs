@@ -124,6 +124,8 @@ crate::section! {
         /// More are closed at once. 0: no bound.
         unauthenticated_per_address: u64 = 1_024;
         /// Connections that have not said who they are, from everywhere. More are closed at once.
+        /// At most half of all connections, whatever is set here; where it is less for that, one
+        /// address has at most a quarter of it.
         unauthenticated_max: u64 = 16_384;
         /// Connections of any sort. More are closed at once. It is less where the process may not
         /// open as many files (`ulimit -n`): the store has 1024 of those for itself, or half.

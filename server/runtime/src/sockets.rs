@@ -198,10 +198,6 @@ pub async fn accept(
     config: Http,
     drain: Drain,
 ) {
-    let doorstep = Doorstep::new(
-        config.unauthenticated_per_address,
-        config.unauthenticated_max,
-    );
     let open = Arc::new(AtomicU64::new(0));
     let most = descriptors::bound(config.connections_max, descriptors::limit());
     if most < config.connections_max {
@@ -212,6 +208,11 @@ pub async fn accept(
              `ulimit -n`"
         );
     }
+    let doorstep = Doorstep::within(
+        config.unauthenticated_per_address,
+        config.unauthenticated_max,
+        most,
+    );
     let draining = drain.draining();
     loop {
         let accepted = tokio::select! {

@@ -186,6 +186,20 @@ async fn strangers_never_take_the_files_that_the_store_needs() {
     }
 }
 
+/// Whether a node answers whoever asks from this address.
+async fn answers(at: &str, from: [u8; 4]) -> bool {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let mut stream = socket.connect(at.parse().unwrap()).await.unwrap();
+    let ask = b"GET /health HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    // One who is not wanted may find the socket closed already.
+    let _ = stream.write_all(ask).await;
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said).await;
+    said.starts_with(b"HTTP/1.1 200")
+}
+
 async fn strangers(files: u32) {
     let dir = tempfile::tempdir().unwrap();
     let limited = format!("ulimit -n {files} && exec \"$@\"");
@@ -235,6 +249,17 @@ async fn strangers(files: u32) {
         .await;
     assert_eq!(events, 1);
     assert!(last.0 >= 1_200);
+    // Whoever stands idle at the door of one address keeps nobody of another out.
+    if files >= 100 {
+        assert!(
+            answers(&at, [127, 0, 0, 2]).await,
+            "one address has every place"
+        );
+        assert!(
+            !answers(&at, [127, 0, 0, 1]).await,
+            "one address has no bound"
+        );
+    }
     // It says that it takes fewer than it was set to; and once the strangers are gone, it takes more.
     node.until_logged("raise `ulimit -n`");
     drop(strangers);

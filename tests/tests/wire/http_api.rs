@@ -160,6 +160,13 @@ async fn a_group_is_made_managed_and_left() {
             .iter()
             .any(|c| c.conversation == made.conversation)
     );
+    let none = hers
+        .delete(&format!("{path}/members/{}", eve.user))
+        .await
+        .error();
+    assert_eq!(none.code, Code::CONFLICT);
+    let why = format!("{} is no member, or not any more", eve.user);
+    assert_eq!(none.details, Some(why.into()));
     // A member may not remove the owner.
     let refused = his.delete(&format!("{path}/members/{}", ada.user)).await;
     assert_eq!(refused.error().code, Code::FORBIDDEN);

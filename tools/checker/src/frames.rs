@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use parlour_protocol::body::Body;
+use parlour_protocol::frame::Client;
 use parlour_protocol::frame::server::{self, Event, Stretch};
 use parlour_protocol::kind;
-use parlour_protocol::{ConversationId, DeviceId, Seq, UserId};
+use parlour_protocol::{ConversationId, DeviceId, MessageId, Seq, UserId};
 
-use crate::op::{Op, ReadBack, Seen, Shown, Why};
+use crate::op::{Intent, Op, ReadBack, Seen, Shown, Why};
 
 /// The hash by which bodies are compared: FNV-1a, 64 bits. Finds damage, not forgery.
 #[must_use]
@@ -45,6 +46,48 @@ pub fn seen(event: &Event) -> Seen {
             (None, _, None) => Shown::Absent,
         },
     }
+}
+
+/// The call that a frame is, if it asks for an event: of what a client's core sends of its own
+/// accord, such as the name of a group just made. It was made earlier than it is seen here, so its
+/// order is not judged. A send to a user, which names no conversation, is nobody's own accord.
+#[must_use]
+pub fn asked(user: UserId, device: DeviceId, frame: &Client) -> Option<(MessageId, Op)> {
+    let (conversation, id, hash) = match frame {
+        Client::Send(f) => (f.conversation?, f.id, Some(hash_body(&f.body))),
+        Client::Edit(f) => (f.conversation, f.id, None),
+        Client::Delete(f) => (f.conversation, f.id, None),
+        Client::React(f) => (f.conversation, f.id, None),
+        _ => return None,
+    };
+    let op = Op::Invoke {
+        device,
+        user,
+        conversation,
+        id,
+        hash,
+        intent: Intent::Setup,
+    };
+    Some((id, op))
+}
+
+/// The marks that a frame states.
+pub fn marks_set(user: UserId, device: DeviceId, frame: &Client) -> impl Iterator<Item = Op> {
+    let (marks, read) = match frame {
+        Client::Delivered(f) => (Some(&f.marks), false),
+        Client::Read(f) => (Some(&f.marks), true),
+        _ => (None, false),
+    };
+    marks
+        .into_iter()
+        .flatten()
+        .map(move |(conversation, seq)| Op::MarkSet {
+            device,
+            user,
+            conversation: *conversation,
+            delivered: *seq,
+            read: if read { *seq } else { Seq::ZERO },
+        })
 }
 
 /// Why places were withheld.

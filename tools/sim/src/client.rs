@@ -1,6 +1,7 @@
 //! Clients: each runs the core over a link, and keeps what the core says in a store that may lose
 //! what was not confirmed.
 
+mod careless;
 mod disk;
 mod recorded;
 
@@ -17,6 +18,7 @@ use parlour_protocol::frame::Server;
 use parlour_protocol::frame::client::Token;
 use parlour_protocol::id::{DeviceId, MessageId, SessionId, UserId};
 
+use self::careless::{Reused, hears, reuse};
 use self::disk::Disk;
 use self::recorded::{marks, note, own_accord};
 use crate::alarm::Alarm;
@@ -48,6 +50,7 @@ pub struct Client {
     pub invoked: BTreeSet<MessageId>,
     ended: BTreeMap<MessageId, Ended>,
     heard: Heard,
+    reused: Reused,
     /// Which events its program asks for.
     pub fetch: Fetch,
 }
@@ -72,6 +75,7 @@ impl Client {
             invoked: BTreeSet::new(),
             ended: BTreeMap::new(),
             heard: Heard::default(),
+            reused: Reused::default(),
             fetch: Fetch::Everything,
         }
     }
@@ -217,6 +221,7 @@ pub fn happen(world: &mut World, at: usize, life: u32, to: ToClient) {
             input(world, at, Input::Start);
         }
         ToClient::Die => crash(world, at),
+        ToClient::Reuse(conversation, id) => reuse(world, at, conversation, id),
         ToClient::Tick => match client.alarm.tick(now_ms) {
             (true, _) => input(world, at, Input::Tick),
             (false, Some(after)) => {
@@ -311,7 +316,9 @@ fn receive(world: &mut World, at: usize, frame: Server) {
     if world.trace.is_some() {
         world.tell(|| format!("client {at} < {frame:?}"));
     }
-    input(world, at, Input::Frame(Box::new(frame)));
+    if !hears(world, at, &frame) {
+        input(world, at, Input::Frame(Box::new(frame)));
+    }
 }
 
 /// Feeds a client's core, and does what it says.

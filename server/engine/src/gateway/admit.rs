@@ -11,6 +11,7 @@ use parlour_protocol::http::Scope;
 use parlour_protocol::id::{ConversationId, DeviceId, MessageId, UserId};
 use parlour_protocol::kind::{self, Class};
 use parlour_protocol::limits::Limits;
+use parlour_protocol::node::Mail;
 use parlour_protocol::record::{Header, Record};
 
 use crate::gateway::need::{Admit, Need};
@@ -39,6 +40,20 @@ impl Identity {
     #[must_use]
     pub fn sends(&self) -> bool {
         self.may(Scope::Send) || self.scopes.contains(&Scope::Import)
+    }
+    /// The keys for single devices that a send of theirs carries, by device.
+    #[must_use]
+    pub fn mail(&self, send: &client::Send) -> Vec<(DeviceId, Mail)> {
+        let from = |item: &client::MailItem| Mail {
+            from_user: self.user,
+            from: self.device,
+            k: item.k,
+            bytes: item.bytes.clone(),
+        };
+        send.mail
+            .iter()
+            .map(|(to, item)| (*to, from(item)))
+            .collect()
     }
 }
 

@@ -35,7 +35,7 @@ use crate::gateway::given::Given;
 use crate::gateway::need::{Have, Need};
 use crate::gateway::rates::Meter;
 use catching_up::CatchUp;
-use focus::Focus;
+use focus::{Focus, Unfocused};
 use outbound::Outbound;
 use places::Places;
 use receipts::Marking;
@@ -208,6 +208,7 @@ pub struct Connection {
     catch_up: Option<CatchUp>,
     marking: Marking,
     focus: Option<Focus>,
+    unfocused: Option<Unfocused>,
     watching: Watching,
     typed_ms: Option<u64>,
     outbound: Outbound,
@@ -236,6 +237,7 @@ impl Connection {
             catch_up: None,
             marking: Marking::default(),
             focus: None,
+            unfocused: None,
             watching: Watching::default(),
             typed_ms: None,
             outbound: Outbound::default(),
@@ -340,6 +342,7 @@ impl Connection {
             let next = [
                 self.mark_on(now_ms, out),
                 self.focus_on_time(now_ms, out),
+                self.focus_again(now_ms, out),
                 self.receipts_on(now_ms, out),
                 self.rights_on(now_ms, out),
             ];
@@ -381,8 +384,7 @@ impl Connection {
         match self.phase {
             Phase::Greeting => {
                 // It may have been meant for one.
-                let why = server::Error::new(r#ref, Code::BAD_FRAME).why(error.to_string());
-                self.send(&Server::Error(why), out);
+                self.send(&Server::Error(unread(r#ref, &error)), out);
                 return self.close(Code::HELLO_FIRST, out);
             }
             Phase::Live => {}
@@ -397,12 +399,7 @@ impl Connection {
             error.retry_ms = Some(wait_ms);
             return self.send(&Server::Error(error), out);
         }
-        let code = match error {
-            parlour_protocol::codec::Error::UnknownType(_) => Code::UNKNOWN_FRAME,
-            _ => Code::BAD_FRAME,
-        };
-        let error = server::Error::new(r#ref, code).why(error.to_string());
-        self.send(&Server::Error(error), out);
+        self.send(&Server::Error(unread(r#ref, &error)), out);
     }
 
     fn verified(&mut self, result: Result<Identity, Code>, out: &mut Vec<Output>) {
@@ -473,4 +470,13 @@ impl Connection {
             }
         }
     }
+}
+
+/// What is told of bytes that are no frame.
+fn unread(r#ref: Ref, error: &parlour_protocol::codec::Error) -> server::Error {
+    let code = match error {
+        parlour_protocol::codec::Error::UnknownType(_) => Code::UNKNOWN_FRAME,
+        _ => Code::BAD_FRAME,
+    };
+    server::Error::new(r#ref, code).why(error.to_string())
 }

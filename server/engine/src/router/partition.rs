@@ -1,22 +1,20 @@
 //! One partition's life on one router: read, ask, decide, store, locate, raise, locate again.
 
+mod delivering;
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parlour_protocol::bytes::Bytes;
 use parlour_protocol::fact::Question;
 use parlour_protocol::mutant::{Mutant, planted};
-use parlour_protocol::node::NodeId;
-use parlour_protocol::position::{self, Generation, Offset, Position, Progress};
+use parlour_protocol::position::{self, Generation, Position, Progress};
 use parlour_protocol::record::Record;
-use parlour_protocol::roster::{self, Change};
-use parlour_protocol::row::Row;
 
-use crate::log::begin::{Begin, begin};
-use crate::log::sequencer::{Decided, Sequencer, UnknownRules};
+use crate::log::sequencer::{Decided, Sequencer};
 use crate::router::raise::{Heads, Round};
-use crate::router::step::{Call, Input, Output, Placed};
+use crate::router::step::{Call, Input, Output};
 use crate::router::tell::Found;
-use crate::router::tell::{concerned, signals};
 use crate::router::{Bounds, Remedy};
 
 /// How a router goes about it. None of it changes what is decided.
@@ -268,194 +266,10 @@ impl Partition {
         }
     }
 
-    fn start(&mut self, out: &mut Vec<Output>) {
-        let (Some(cursors), Some(bounds)) = (&self.cursors, &self.bounds) else {
-            return;
-        };
-        match begin(self.id, cursors, bounds) {
-            Ok(Begin { from, compare }) => {
-                self.next = from;
-                self.compare = compare;
-                self.phase = Phase::Running;
-            }
-            // Who had the partition before may have gone on between the two readings: what a
-            // person would be called for is looked at again first.
-            Err(_) if self.looked < LOOKS => {
-                self.looked += 1;
-                self.call(out, |call| Output::ReadProgress { call });
-            }
-            Err(remedy) => self.stop(remedy, out),
-        }
-    }
-
     fn stop(&mut self, remedy: Remedy, out: &mut Vec<Output>) {
         self.phase = Phase::Stopped;
         self.sequencer.clear();
         out.push(Output::Stop { remedy });
-    }
-
-    fn take(&mut self, records: Vec<(Position, Record)>, out: &mut Vec<Output>) {
-        for (position, record) in records {
-            if position.before(self.next) {
-                continue;
-            }
-            let begins_anew =
-                position.generation > self.next.generation && position.offset == Offset(0);
-            if position != self.next && !begins_anew {
-                let next = self.next;
-                self.stop(
-                    Remedy::Hole {
-                        next,
-                        found: position,
-                    },
-                    out,
-                );
-                return;
-            }
-            self.next = position.next();
-            if let Some(hash) = self.compare.take() {
-                if record.hash() == hash {
-                    continue;
-                }
-                self.stop(Remedy::Recreated { done: position }, out);
-                return;
-            }
-            self.queue.push_back((position, record));
-        }
-    }
-
-    fn decide(&mut self, batch: Vec<(Position, Record)>, out: &mut Vec<Output>) {
-        let (decided, judged) = self.sequencer.decide(&batch);
-        if let Some(last) = decided.last() {
-            let last = Progress {
-                position: last.position,
-                record_hash: last.hash.clone(),
-            };
-            let rows: Vec<Row> = decided
-                .iter()
-                .flat_map(|d| d.rows.iter().cloned())
-                .collect();
-            if rows.is_empty() {
-                // Answers alone: they wait for the batches before, not for the store.
-                self.calls += 1;
-                let call = Call(self.calls);
-                self.batches.push_back(Batch {
-                    call,
-                    step: Step::Stored,
-                    found: None,
-                    decided,
-                    last,
-                });
-            } else {
-                if planted(Mutant::ProgressFirst) {
-                    let progress = last.clone();
-                    self.call(out, |call| Output::Advance { call, progress });
-                }
-                let call = self.call(out, |call| Output::Store { call, rows });
-                let storing = if planted(Mutant::SentBeforeDurable) {
-                    Step::Stored
-                } else {
-                    Step::Storing
-                };
-                self.batches.push_back(Batch {
-                    call,
-                    step: storing,
-                    found: None,
-                    decided,
-                    last,
-                });
-            }
-        }
-        if let Err(UnknownRules { rules, .. }) = judged {
-            self.released = true;
-            self.queue.clear();
-            out.push(Output::Release { rules });
-        }
-    }
-
-    fn batch(&mut self, call: Call) -> Option<&mut Batch> {
-        self.batches.iter_mut().find(|b| b.call == call)
-    }
-
-    fn stored(&mut self, call: Call, _out: &mut Vec<Output>) {
-        if let Some(batch) = self.batch(call) {
-            batch.step = Step::Stored;
-        }
-    }
-
-    fn applied(&mut self, call: Call, out: &mut Vec<Output>) {
-        if let Some(batch) = self.batch(call) {
-            batch.step = Step::Locating;
-            let (users, channels) = concerned(&batch.decided);
-            let locate = self.call(out, |call| Output::Locate {
-                call,
-                users,
-                channels,
-            });
-            if let Some(batch) = self.batch(call) {
-                batch.call = locate;
-            }
-        } else if let Some(raising) = &self.raising
-            && raising.step == call
-        {
-            let (users, channels) = raising.round.concerned();
-            let locate = self.call(out, |call| Output::Locate {
-                call,
-                users,
-                channels,
-            });
-            if let Some(raising) = &mut self.raising {
-                raising.step = locate;
-            }
-        }
-    }
-
-    fn located(&mut self, call: Call, found: Found, _now_ms: u64, out: &mut Vec<Output>) {
-        if let Some(batch) = self.batch(call) {
-            batch.found = Some(found);
-        } else if self.raising.as_ref().is_some_and(|r| r.step == call) {
-            let found = match core::mem::take(&mut self.located) {
-                _ if planted(Mutant::NoRaise) => Found::default(),
-                before if planted(Mutant::LocatedOnce) => before,
-                _ => found,
-            };
-            let signals = self
-                .raising
-                .as_ref()
-                .map(|r| r.round.signals(&found, self.config.heads_max))
-                .unwrap_or_default();
-            let mut telling = BTreeSet::new();
-            for (node, signals) in signals {
-                if planted(Mutant::RaiseUnacknowledged) {
-                    out.push(Output::Tell { node, signals });
-                    continue;
-                }
-                telling.insert(self.call(out, |call| Output::Raise {
-                    call,
-                    node,
-                    signals,
-                }));
-            }
-            if let Some(raising) = &mut self.raising {
-                raising.telling = telling;
-                raising.told = true;
-            }
-        }
-    }
-
-    fn node_gone(&mut self, node: NodeId) {
-        let gone: Vec<Call> = self
-            .open
-            .iter()
-            .filter(|(_, (o, _))| matches!(o, Output::Raise { node: n, .. } if *n == node))
-            .map(|(call, _)| *call)
-            .collect();
-        for call in gone {
-            self.close(call);
-            if let Some(raising) = &mut self.raising {
-                raising.telling.remove(&call);
-            }
-        }
     }
 
     /// Everything that can go on, goes on.
@@ -487,169 +301,6 @@ impl Partition {
         }
     }
 
-    fn judge(&mut self, out: &mut Vec<Output>) {
-        while self.asking.is_none()
-            && !self.queue.is_empty()
-            && self.batches.len() < self.config.in_flight_max
-            && self.may_store()
-            && !self.released
-        {
-            let take = self.queue.len().min(self.config.batch_max.max(1));
-            let batch: Vec<_> = self.queue.drain(..take).collect();
-            // Only here: between a batch's questions and its decision nothing may be forgotten,
-            // for what was known when it was asked is not asked.
-            if let Some(position) = self.durable.take() {
-                self.sequencer.durable(position);
-            }
-            let questions = self.sequencer.questions(&batch);
-            match batch.first() {
-                Some((as_of, _)) if !questions.is_empty() => {
-                    let as_of = *as_of;
-                    let asked = questions.clone();
-                    let call = self.call(out, |call| Output::Ask {
-                        call,
-                        as_of,
-                        questions: asked,
-                    });
-                    self.asking = Some((call, batch, questions));
-                }
-                _ => self.decide(batch, out),
-            }
-        }
-    }
-
-    /// Whether another batch may be on its way to the store. A log that dies with its process never
-    /// gives a record again: there a batch must not be durable while one before it is not.
-    fn may_store(&self) -> bool {
-        !self.config.joined
-            || planted(Mutant::JoinedPipelines)
-            || self.batches.iter().all(|b| b.step != Step::Storing)
-    }
-
-    /// Batches are told in their order: nothing before its rows and all earlier ones are durable.
-    fn deliver(&mut self, now_ms: u64, out: &mut Vec<Output>) {
-        let mut durable = None;
-        let mut next_steps = Vec::new();
-        for (at, batch) in self.batches.iter().enumerate() {
-            if batch.step == Step::Storing && planted(Mutant::BatchesPass) {
-                continue;
-            }
-            if batch.step == Step::Storing {
-                break;
-            }
-            durable = Some(batch.last.position);
-            if batch.step == Step::Stored {
-                next_steps.push(at);
-            }
-        }
-        if durable.is_some() {
-            self.durable = durable;
-        }
-        for at in next_steps {
-            let Some(batch) = self.batches.get(at) else {
-                continue;
-            };
-            // Who is a member is known to gateways before anyone is told: a group that answers
-            // `sent` to its maker takes that maker's next send.
-            let changes: Vec<Change> = if self.config.joined {
-                Vec::new()
-            } else if batch.decided.iter().any(alters_standing) {
-                batch
-                    .decided
-                    .iter()
-                    .flat_map(|d| roster::changes(&d.rows))
-                    .collect()
-            } else {
-                Vec::new()
-            };
-            let (call, step) = if changes.is_empty() {
-                let (users, channels) = concerned(&batch.decided);
-                let locate = self.call(out, |call| Output::Locate {
-                    call,
-                    users,
-                    channels,
-                });
-                (locate, Step::Locating)
-            } else {
-                (
-                    self.call(out, |call| Output::Apply { call, changes }),
-                    Step::Applying,
-                )
-            };
-            if let Some(batch) = self.batches.get_mut(at) {
-                batch.call = call;
-                batch.step = step;
-            }
-        }
-        while let Some(at) = self.batches.iter().position(|b| b.found.is_some()) {
-            if at > 0 && !planted(Mutant::BatchesPass) {
-                break;
-            }
-            let Some(batch) = self.batches.remove(at) else {
-                break;
-            };
-            let found = batch.found.unwrap_or_default();
-            if planted(Mutant::LocatedOnce) {
-                self.located.locations.extend(found.locations.clone());
-                self.located.watchers.extend(found.watchers.clone());
-            }
-            for (node, signals) in signals(&batch.decided, &found) {
-                out.push(Output::Tell { node, signals });
-            }
-            let up_to = batch.last.position;
-            let events: Vec<Placed> = batch.decided.iter().filter_map(placed).collect();
-            out.push(Output::Placed { events, up_to });
-            if self.config.joined || planted(Mutant::LetGoEarly) {
-                out.push(Output::Done { up_to });
-            }
-            if self.config.joined {
-                self.heads.add(&[], batch.last, now_ms);
-            } else {
-                self.heads.add(&batch.decided, batch.last, now_ms);
-            }
-        }
-        // What was freed may be filled at once.
-        self.judge(out);
-    }
-
-    fn raise(&mut self, now_ms: u64, out: &mut Vec<Output>) {
-        if let Some(raising) = self.raising.take_if(|r| r.told && r.telling.is_empty()) {
-            let progress = raising.round.done;
-            self.advancing = Some(self.call(out, |call| Output::Advance { call, progress }));
-        }
-        let due = self
-            .heads
-            .since_ms()
-            .is_some_and(|since| now_ms >= since.saturating_add(self.config.raise_after_ms));
-        if !due || self.raising.is_some() || self.advancing.is_some() {
-            return;
-        }
-        let Some(round) = self.heads.take() else {
-            return;
-        };
-        if round.changes.is_empty() {
-            // Nothing to raise: answers alone, or heads that were durable with their events.
-            let progress = round.done;
-            self.advancing = Some(self.call(out, |call| Output::Advance { call, progress }));
-            return;
-        }
-        let changes = round.changes.clone();
-        let step = self.call(out, |call| Output::Apply { call, changes });
-        self.raising = Some(Raising {
-            round,
-            step,
-            telling: BTreeSet::new(),
-            told: false,
-        });
-    }
-
-    fn read(&mut self, out: &mut Vec<Output>) {
-        if self.reading.is_none() && self.queue.len() < self.config.batch_max && !self.released {
-            let (from, max) = (self.next, self.config.batch_max);
-            self.reading = Some(self.call(out, |call| Output::Read { call, from, max }));
-        }
-    }
-
     fn wake(&self, out: &mut Vec<Output>) {
         let again = self.again.first().map(|(due_ms, _)| *due_ms);
         let raise = if self.raising.is_none() && self.advancing.is_none() {
@@ -663,22 +314,4 @@ impl Partition {
             out.push(Output::WakeAt { at_ms });
         }
     }
-}
-
-/// Whether a decision changes who is a member, or how a conversation stands beyond its head.
-fn alters_standing(d: &Decided) -> bool {
-    d.rows.iter().any(|row| match row {
-        Row::Interval(_) | Row::Setting(_) => true,
-        Row::Event(event) => event.seq.0 == 1,
-        _ => false,
-    })
-}
-
-fn placed(d: &Decided) -> Option<Placed> {
-    let event = d.event.clone()?;
-    Some(Placed {
-        position: d.position,
-        event,
-        audience: d.audience.clone(),
-    })
 }

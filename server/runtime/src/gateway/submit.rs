@@ -12,7 +12,7 @@ use parlour_protocol::fact::{Fact, Question};
 use parlour_protocol::frame::{client, server};
 use parlour_protocol::http::Placed;
 use parlour_protocol::id::{ConversationId, MessageId, UserId};
-use parlour_protocol::node::{Mail, NodeId, Signal};
+use parlour_protocol::node::{NodeId, Signal};
 use parlour_protocol::position::{Generation, Offset, Partition, Position};
 use parlour_protocol::record::RULES;
 use parlour_protocol::row::Outcome;
@@ -154,19 +154,7 @@ async fn put_mail(node: &Node, identity: &Identity, send: &client::Send) -> Answ
     if send.mail.is_empty() {
         return Ok(());
     }
-    let mail: Vec<_> = send
-        .mail
-        .iter()
-        .map(|(to, item)| {
-            let mail = Mail {
-                from_user: identity.user,
-                from: identity.device,
-                k: item.k,
-                bytes: item.bytes.clone(),
-            };
-            (*to, mail)
-        })
-        .collect();
+    let mail = identity.mail(send);
     let need = Need::PutMail { mail: mail.clone() };
     ask::get(&node.ports, identity.user, identity.device, need).await?;
     for (device, mail) in mail {

@@ -145,7 +145,10 @@ impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Json<T> {
         let whole = Limited::new(request.into_body(), most).collect();
         let bytes = tokio::time::timeout(BODY_WITHIN, whole)
             .await
-            .map_err(|_| Failure::new(Code::BAD_REQUEST).why("the body did not come in time"))?
+            .map_err(|_| {
+                let most = BODY_WITHIN.as_secs();
+                Failure::new(Code::IDLE).why(format!("the body did not come whole within {most} s"))
+            })?
             .map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() {
                     Failure::new(Code::TOO_LARGE)

@@ -298,7 +298,12 @@ pub async fn remove(
         }];
         gone
     };
-    submit(&node, &caller.0, gone).await.map(Json)
+    match submit(&node, &caller.0, gone).await {
+        Err(failure) if failure.code() == Code::CONFLICT => {
+            Err(failure.why(format!("{user} is no member, or not any more")))
+        }
+        answer => answer.map(Json),
+    }
 }
 
 /// `POST /v1/conversations/{conversation}/messages`.

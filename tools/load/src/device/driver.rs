@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use parlour_checker::frames::{hash_body, seen, why};
+use parlour_checker::frames::{asked, hash_body, marks_set, seen, why};
 use parlour_checker::{Intent, Op, Via, Why};
 use parlour_sdk::core::saved::Asked;
 use parlour_sdk::core::{Client as Core, Ended, Input, Output, Settings, Update};
@@ -319,44 +319,17 @@ impl Driver {
 
     /// What the core sends of its own accord, such as the name of a group just made, is called too.
     fn own_accord(&mut self, frame: &Frame) {
-        let (conversation, id, hash) = match frame {
-            Frame::Send(f) => match f.conversation {
-                Some(conversation) => (conversation, f.id, Some(hash_body(&f.body))),
-                None => return,
-            },
-            Frame::Edit(f) => (f.conversation, f.id, None),
-            Frame::Delete(f) => (f.conversation, f.id, None),
-            Frame::React(f) => (f.conversation, f.id, None),
-            _ => return,
-        };
-        if self.called.insert(id) {
-            self.record.add(&Op::Invoke {
-                device: self.session.device,
-                user: self.session.user,
-                conversation,
-                id,
-                hash,
-                // Made earlier than it is seen here: its order is not judged.
-                intent: Intent::Setup,
-            });
+        if let Some((id, op)) = asked(self.session.user, self.session.device, frame)
+            && self.called.insert(id)
+        {
+            self.record.add(&op);
         }
     }
 
     /// Records the marks that a frame states.
     fn marks(&self, frame: &Frame) {
-        let (marks, read) = match frame {
-            Frame::Delivered(marks) => (marks, false),
-            Frame::Read(marks) => (marks, true),
-            _ => return,
-        };
-        for (conversation, seq) in &marks.marks {
-            self.record.add(&Op::MarkSet {
-                device: self.session.device,
-                user: self.session.user,
-                conversation: *conversation,
-                delivered: *seq,
-                read: if read { *seq } else { Seq::ZERO },
-            });
+        for op in marks_set(self.session.user, self.session.device, frame) {
+            self.record.add(&op);
         }
     }
 

@@ -1,13 +1,12 @@
 //! What of a client is recorded for the judge: what its core says of its own accord, and what it
 //! tells and shows.
 
-use parlour_checker::frames::{seen, why};
-use parlour_checker::{Intent, Op, Via};
+use parlour_checker::frames::{asked, marks_set, seen, why};
+use parlour_checker::{Op, Via};
 use parlour_client_core::{Ended, Update, view};
 use parlour_protocol::error::Action;
 use parlour_protocol::frame::Client as Frame;
 use parlour_protocol::id::{ConversationId, DeviceId};
-use parlour_protocol::seq::Seq;
 
 use super::Client;
 use crate::world::{Event, ToClient, World};
@@ -15,47 +14,21 @@ use crate::world::{Event, ToClient, World};
 /// What the core sends of its own accord, such as the deletion of what was given up too late, is
 /// called too.
 pub(super) fn own_accord(world: &mut World, at: usize, frame: &Frame) {
-    let (conversation, id) = match frame {
-        Frame::Delete(f) => (f.conversation, f.id),
-        Frame::Edit(f) => (f.conversation, f.id),
-        Frame::React(f) => (f.conversation, f.id),
-        _ => return,
-    };
     let Some(client) = world.clients.get_mut(at) else {
         return;
     };
-    if client.invoked.insert(id) {
-        let (device, user) = (client.device, client.user);
-        // Made earlier than it is seen here: its order is not judged.
-        let intent = Intent::Setup;
-        world.record(&Op::Invoke {
-            device,
-            user,
-            conversation,
-            id,
-            hash: None,
-            intent,
-        });
+    if let Some((id, op)) = asked(client.user, client.device, frame)
+        && client.invoked.insert(id)
+    {
+        world.record(&op);
     }
 }
 
 pub(super) fn marks(world: &mut World, at: usize, frame: &Frame) {
-    let (marks, read) = match frame {
-        Frame::Delivered(marks) => (marks, false),
-        Frame::Read(marks) => (marks, true),
-        _ => return,
-    };
     let Some((device, user)) = world.clients.get(at).map(|c| (c.device, c.user)) else {
         return;
     };
-    for (conversation, seq) in &marks.marks {
-        let op = Op::MarkSet {
-            device,
-            user,
-            conversation: *conversation,
-            delivered: *seq,
-            read: if read { *seq } else { Seq::ZERO },
-        };
+    for op in marks_set(user, device, frame) {
         world.record(&op);
     }
 }
@@ -111,6 +84,11 @@ pub(super) fn note(world: &mut World, at: usize, update: Update) {
             }
             if world.breaking && world.dice.percent(2) {
                 world.at(0, Event::Client(at, life, ToClient::Die));
+            }
+            if matches!(how, Ended::Sent { .. }) && world.breaking && world.dice.percent(4) {
+                let after = world.dice.between(0, 5_000);
+                let again = ToClient::Reuse(conversation, id);
+                world.at(after, Event::Client(at, life, again));
             }
             match how {
                 Ended::Sent { seq, n, .. } => {

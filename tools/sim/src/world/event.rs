@@ -3,7 +3,7 @@
 use parlour_client_core as core;
 use parlour_engine::{gateway, router as engine_router, session};
 use parlour_protocol::frame::Client as Frame;
-use parlour_protocol::id::SessionId;
+use parlour_protocol::id::{ConversationId, MessageId, SessionId};
 use parlour_protocol::position::Partition;
 use parlour_protocol::record::Record;
 use parlour_protocol::row::Row;
@@ -69,6 +69,8 @@ pub enum ToClient {
     Resume,
     /// Its program dies.
     Die,
+    /// Its program uses the id of a send that has ended for another one.
+    Reuse(ConversationId, MessageId),
 }
 
 /// What reaches a node.

@@ -51,6 +51,14 @@ pub(super) struct Focus {
     looked_ms: Option<u64>,
 }
 
+/// A focus whose conversation could not be read.
+#[derive(Debug)]
+pub(super) struct Unfocused {
+    conversation: ConversationId,
+    members: bool,
+    again: Again,
+}
+
 /// Something to be read again.
 #[derive(Debug, Default)]
 struct Again {
@@ -83,6 +91,7 @@ impl Connection {
         }: client::Focus,
         out: &mut Vec<Output>,
     ) {
+        self.unfocused = None;
         // What was asked for an earlier one comes too late.
         self.pending.retain(|_, p| {
             !matches!(
@@ -98,6 +107,32 @@ impl Connection {
                 out,
             ),
         }
+    }
+
+    /// The conversation could not be read, and whoever looks at it is not told so.
+    pub(super) fn unfocused(&mut self, conversation: ConversationId, members: bool, now_ms: u64) {
+        let mut again = self
+            .unfocused
+            .take()
+            .map_or_else(Again::default, |u| u.again);
+        again.failed(now_ms);
+        self.unfocused = Some(Unfocused {
+            conversation,
+            members,
+            again,
+        });
+    }
+
+    /// Reads it again, when that is due. Answers when that is next.
+    pub(super) fn focus_again(&mut self, now_ms: u64, out: &mut Vec<Output>) -> Option<u64> {
+        let unfocused = self.unfocused.as_mut()?;
+        let (conversation, members) = (unfocused.conversation, unfocused.members);
+        if !unfocused.again.take(now_ms) {
+            return unfocused.again.at_ms;
+        }
+        let need = Need::Entry { conversation };
+        self.ask(Pending::Focus(0, conversation, members), need, out);
+        None
     }
 
     fn focus_off(&mut self, out: &mut Vec<Output>) {
@@ -119,6 +154,7 @@ impl Connection {
         entry: Option<&Entry>,
         out: &mut Vec<Output>,
     ) {
+        self.unfocused = None;
         let Some(entry) = entry else {
             let mut error = server::Error::new(r#ref, Code::NOT_FOUND);
             error.conversation = Some(conversation);

@@ -26,7 +26,7 @@ pub(super) enum Pending {
     Appending(Appending),
     Inbox,
     Mail,
-    AckMail,
+    AckMail(Ref),
     History(Ref, ConversationId, Asked),
     Place(Ref, ConversationId, Seq, bool),
     StoreMarks,
@@ -92,7 +92,7 @@ impl Connection {
             Client::Read(marks) => self.mark(marks, true, out),
             Client::MailAck(ack) => {
                 let from = ack.from.into_iter().collect();
-                self.ask(Pending::AckMail, Need::AckMail { from }, out);
+                self.ask(Pending::AckMail(ack.r#ref), Need::AckMail { from }, out);
             }
             Client::Typing(typing) => {
                 let next_ms = self.typed_ms.map(|at| at.saturating_add(TYPING_MS));
@@ -214,12 +214,26 @@ impl Connection {
             }
             Pending::Inbox | Pending::Mail => return self.catch_up_failed(code, out),
             Pending::History(r#ref, ..) => (*r#ref, None),
+            Pending::Focus(0, conversation, members) => {
+                return self.unfocused(*conversation, *members, now_ms);
+            }
+            // Who gave no reference needs no answer: these are stated again.
+            Pending::Typing(0, _) | Pending::Place(0, ..) | Pending::AckMail(0) => return,
+            Pending::AckMail(r#ref) => (*r#ref, None),
+            Pending::Focus(r#ref, conversation, _)
+            | Pending::Typing(r#ref, conversation)
+            | Pending::Place(r#ref, conversation, ..) => {
+                let mut error = server::Error::new(*r#ref, code);
+                error.retry_ms = Some(500);
+                error.conversation = Some(*conversation);
+                return self.send(&Server::Error(error), out);
+            }
             Pending::StoreMarks => return self.marks_failed(now_ms),
             Pending::Marks(conversation) => return self.marks_unread(*conversation, now_ms),
             Pending::InFocus(conversation) => return self.in_focus_unread(*conversation, now_ms),
             Pending::Rights => return self.rights_failed(now_ms),
-            // What needs no answer is stated again by a client that misses it.
-            _ => return,
+            // Those are answered by `Appended`.
+            Pending::Appending(_) => return,
         };
         let mut error = server::Error::new(r#ref, code);
         error.retry_ms = Some(500);

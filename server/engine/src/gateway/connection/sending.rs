@@ -6,7 +6,8 @@ use parlour_protocol::contents;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::{Client, Ref, Server, server};
 use parlour_protocol::id::{ConversationId, MessageId};
-use parlour_protocol::node::{Answer, Mail};
+use parlour_protocol::mutant::{Mutant, planted};
+use parlour_protocol::node::Answer;
 use parlour_protocol::record::Record;
 
 use super::requests::Pending;
@@ -196,20 +197,7 @@ impl Connection {
                     return self.append(appending, record, out);
                 }
                 // Keys first: a body that nobody can open is worse than a key to nothing.
-                let mail = submission
-                    .send
-                    .mail
-                    .iter()
-                    .map(|(to, item)| {
-                        let mail = Mail {
-                            from_user: identity.user,
-                            from: identity.device,
-                            k: item.k,
-                            bytes: item.bytes.clone(),
-                        };
-                        (*to, mail)
-                    })
-                    .collect();
+                let mail = identity.mail(&submission.send);
                 let pending = Pending::Mailed(appending, record);
                 self.ask(pending, Need::PutMail { mail }, out);
             }
@@ -222,7 +210,9 @@ impl Connection {
         let refused = |code| server::Error::new(wait.r#ref, code).of(conversation, id);
         match answer {
             // Of other contents, under the same id.
-            Answer::Placed { digest, .. } if !contents::fits(digest, wait.digest) => {
+            Answer::Placed { digest, .. }
+                if !contents::fits(digest, wait.digest) && !planted(Mutant::ReuseAnswered) =>
+            {
                 if self.reused.len() >= REUSED {
                     self.reused.pop_front();
                 }
