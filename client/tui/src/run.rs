@@ -64,6 +64,8 @@ struct Run {
     list_stale: bool,
     window_stale: bool,
     saved: Kept,
+    /// The server is being told that this device logs out.
+    leaving: bool,
     quit: bool,
 }
 
@@ -97,6 +99,7 @@ pub(crate) async fn run(
         list_stale: false,
         window_stale: false,
         saved: kept,
+        leaving: false,
         quit: false,
     };
     let mut screen = Screen::take(mouse)?;
@@ -185,6 +188,10 @@ impl Run {
             Update::Core(Core::Link(Link::Stopped(Some((code, why)))))
                 if matches!(code, Code::BAD_TOKEN | Code::REVOKED) =>
             {
+                // Who logs out is put out by the server too; it is told once, by that.
+                if self.leaving {
+                    return;
+                }
                 // What was written is there again when the same user logs in.
                 self.save();
                 let known = code.entry().map(|e| e.about.to_owned());
@@ -280,6 +287,7 @@ impl Run {
                 }
             }
             other => {
+                self.leaving |= other == Command::LogOut;
                 beside::ask(other, client, self.replies.clone());
                 Ok(())
             }

@@ -75,3 +75,29 @@ fn a_token_that_is_revoked_costs_no_draft() {
     assert!(!screen.contains("half a thought"), "{screen}");
     ada.quits();
 }
+
+/// Who logs out is put out by the server at the same time, and is told nothing of that.
+#[test]
+fn who_logs_out_is_out_and_nothing_is_kept() {
+    let scene = Scene::new();
+    let [ada] = scene.enter(["ada"]);
+    ada.begins("ada");
+    ada.sees("Notes to yourself");
+    ada.types("a secret");
+    ada.sees("> a secret");
+    ada.presses(&["Escape"]);
+    ada.sees("q quit");
+    ada.types("L");
+    ada.sees("Log out?");
+    ada.types("y");
+    ada.until("the way in, and no fault", |s| {
+        let fault = s.contains("signed out") || s.contains("cannot be opened");
+        s.contains("Password ›") && !fault
+    });
+    assert!(!ada.folder().join("screen.json").exists());
+    ada.types(PASSWORD);
+    ada.presses(&["Enter"]);
+    let screen = ada.sees("Parlour · ada");
+    assert!(!screen.contains("a secret"), "{screen}");
+    ada.quits();
+}

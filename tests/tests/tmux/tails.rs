@@ -197,3 +197,50 @@ fn a_tail_that_is_killed_goes_on_where_it_was() {
     stderr.read_to_string(&mut more).unwrap();
     assert_eq!(more, "");
 }
+
+/// The server is put back to a backup under a tail: all that it has then is printed, once.
+#[test]
+fn a_tail_prints_a_restored_server_anew() {
+    let mut node = Node::with(FAST);
+    node.keep_port();
+    let folders = Folders::new();
+    folders.enter("ada", "signup", "ada", &node);
+    writes(&node, "ben", "ada", 1..=5, "");
+    let mut tail = Tail::start(&folders, "ada", &["--json"]);
+    let numbers = |tail: &mut Tail, count: usize| {
+        let mut all = Vec::new();
+        while all.len() < count {
+            all.extend(number(&tail.next()));
+        }
+        // What fills a gap may come late.
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(numbers(&mut tail, 5), [1, 2, 3, 4, 5]);
+    let file = node.dir.path().join("chat.backup");
+    let parlour = |args: [&std::ffi::OsStr; 3]| {
+        let done = Command::new(parlour_tests::node::binary())
+            .args(args)
+            .output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    node.kill();
+    parlour(["backup".as_ref(), node.data().as_ref(), file.as_ref()]);
+    node.restart();
+    writes(&node, "ben", "ada", 6..=8, "");
+    assert_eq!(numbers(&mut tail, 3), [6, 7, 8]);
+    node.kill();
+    std::fs::remove_dir_all(node.data()).unwrap();
+    parlour(["restore".as_ref(), file.as_ref(), node.data().as_ref()]);
+    node.restart();
+    writes(&node, "ben", "ada", 6..=6, "");
+    assert_eq!(numbers(&mut tail, 6), [1, 2, 3, 4, 5, 6]);
+    tail.signal("INT");
+    let twice = tail.rest();
+    assert!(twice.is_empty(), "printed twice: {twice:?}");
+    // And that is known to the next.
+    let mut tail = Tail::start(&folders, "ada", &["--json"]);
+    writes(&node, "ben", "ada", 7..=7, "");
+    assert_eq!(numbers(&mut tail, 1), [7]);
+}

@@ -83,21 +83,16 @@ impl Run {
 
     /// Nobody is logged in any more.
     pub(super) async fn out(&mut self, why: Option<String>) {
+        self.leaving = false;
         self.updates = None;
         if let Some(client) = self.client.take() {
             client.close().await;
         }
-        match Data::open(&self.folder) {
-            Ok(data) => {
-                self.data = Some(data);
-                self.take(Msg::Out(why)).await;
-            }
-            Err(error) => {
-                let error = not_open(&error);
-                let why = why.map_or_else(|| error.clone(), |why| format!("{why} {error}"));
-                self.take(Msg::Out(Some(why))).await;
-            }
-        }
+        let why = match self.folder().err() {
+            Some(error) => Some(why.map_or_else(|| error.clone(), |why| format!("{why} {error}"))),
+            None => why,
+        };
+        self.take(Msg::Out(why)).await;
         self.saved = Kept::default();
     }
 
