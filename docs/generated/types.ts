@@ -104,7 +104,7 @@ export const CODES = {
   GOING_AWAY: 4502,
   /** Nothing was heard for too long. Reconnect. */
   IDLE: 4503,
-  /** Something failed inside the node. Reconnect and try again; the node's log has the cause. */
+  /** Something failed inside the node. Reconnect and try again; if it stays so, tell whoever runs the node. */
   INTERNAL: 4504,
   /** The same device connected again, and the newer connection stays. Reconnect if that was not meant; 4010 said the same once, and is retired. */
   REPLACED: 4505,

@@ -111,7 +111,7 @@ codes! {
     4501 SLOW_READER 503 "The connection did not take what was sent to it. Reconnect; nothing is lost.";
     4502 GOING_AWAY 503 "The node is going away. Reconnect, perhaps elsewhere.";
     4503 IDLE 408 "Nothing was heard for too long. Reconnect.";
-    4504 INTERNAL 500 "Something failed inside the node. Reconnect and try again; the node's log has the cause.";
+    4504 INTERNAL 500 "Something failed inside the node. Reconnect and try again; if it stays so, tell whoever runs the node.";
     4505 REPLACED 409 "The same device connected again, and the newer connection stays. Reconnect if that was not meant; 4010 said the same once, and is retired.";
 }
 

@@ -12,8 +12,9 @@
 //! belongs together; else it is tried again.
 //!
 //! Never: a change to the store. Its folder's lock file is written, to name who looks; beside a
-//! server, the temporary folder lies in the store's, for hard links to last. One that was
-//! killed leaves that folder; in the store's it goes when a server next starts.
+//! server, the temporary folder lies in the store's, for hard links to last. One that was killed
+//! leaves that folder, and the next look takes it away (`leftover`); in the store's so does a server
+//! that starts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,18 +23,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fjall::Keyspace;
-use tempfile::TempDir;
 
 use crate::answered::{self, Said};
 use crate::files::{self, Depth};
 use crate::journal::{self, Look};
 use crate::lock::Lock;
 use crate::store::open_database;
-use crate::{Error, backup, batch};
+use crate::{Error, backup, batch, leftover};
 
 const CACHE: u64 = 32 << 20;
-/// How the temporary folders begin.
-const PREFIX: &str = "parlour-aside-";
 /// How often a copy of a store in use is tried. What comes between is fjall's work on tables.
 const TRIES: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -45,7 +43,7 @@ pub(crate) struct Aside {
     pub(crate) damaged: Option<(PathBuf, String)>,
     // In this order: the database is closed, then its folder goes, then others may have the store.
     _db: fjall::Database,
-    _at: TempDir,
+    _at: leftover::Aside,
     _lock: Option<Lock>,
 }
 
@@ -63,7 +61,10 @@ impl Aside {
 
     /// The same, of files that were looked at.
     pub(crate) fn open_whole(folder: &Path, lock: Lock) -> Result<Self, Error> {
-        let (at, look, said) = attempt(folder, &std::env::temp_dir(), link_soft)?;
+        let tmp = std::env::temp_dir();
+        leftover::sweep_asides(&tmp);
+        leftover::sweep_asides(folder);
+        let (at, look, said) = attempt(folder, &tmp, link_soft)?;
         let aside = Self::begin(folder, at, look, Some(lock))?;
         aside.reaches(folder, said)
     }
@@ -74,6 +75,8 @@ impl Aside {
     /// As above, and `InUse` if the server's work on tables left no moment for it.
     pub(crate) fn beside(folder: &Path, in_use: Error) -> Result<Self, Error> {
         let store = folder.join("store");
+        leftover::sweep_asides(&std::env::temp_dir());
+        leftover::sweep_asides(folder);
         let mut last = in_use;
         for _ in 0..TRIES {
             let before = Stand::of(&store);
@@ -110,7 +113,12 @@ impl Aside {
         Err(last)
     }
 
-    fn begin(folder: &Path, at: TempDir, look: Look, lock: Option<Lock>) -> Result<Self, Error> {
+    fn begin(
+        folder: &Path,
+        at: leftover::Aside,
+        look: Look,
+        lock: Option<Lock>,
+    ) -> Result<Self, Error> {
         let (db, data) = open_database(at.path(), folder, CACHE)?;
         Ok(Self {
             data,
@@ -144,21 +152,6 @@ fn ends(folder: &Path) -> Result<(), Error> {
         });
     }
     seen.whole()
-}
-
-/// Takes away what a copy beside a server left that was killed: its links keep tables on the disk
-/// that are no longer needed. For whoever has the folder's lock.
-pub(crate) fn tidy(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.filter_map(Result::ok) {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX)
-            && let Err(error) = std::fs::remove_dir_all(entry.path())
-        {
-            tracing::warn!(%error, path = %entry.path().display(), "what a backup left stays");
-        }
-    }
 }
 
 /// What changes when data leaves the journals: their names, and the lists of tables.
@@ -195,18 +188,27 @@ fn link_soft(of: &Path, at: &Path) -> std::io::Result<()> {
 }
 
 fn link_hard(of: &Path, at: &Path) -> std::io::Result<()> {
-    std::fs::hard_link(of, at)
+    use rustix::io::Errno;
+    match std::fs::hard_link(of, at) {
+        // A file system without links, such as exFAT, or one that has no more for this file.
+        Err(why)
+            if matches!(
+                Errno::from_io_error(&why),
+                Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK)
+            ) =>
+        {
+            std::fs::copy(of, at).map(drop)
+        }
+        other => other,
+    }
 }
 
 /// Copies what there is of a store into a temporary folder within `tmp`.
-fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(TempDir, Look, Said), Error> {
+fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(leftover::Aside, Look, Said), Error> {
     let store = folder.join("store");
     // First: everything that is read later has what was answered by now.
     let said = answered::read(&store).map_err(Error::io(&answered::path(&store)))?;
-    let at = tempfile::Builder::new()
-        .prefix(PREFIX)
-        .tempdir_in(tmp)
-        .map_err(Error::io(tmp))?;
+    let at = leftover::Aside::make(tmp).map_err(Error::io(tmp))?;
     let store = store.canonicalize().map_err(Error::io(&store))?;
     let look = journal::look(&store)?;
     copy(&store, at.path(), &look, link)?;

@@ -1,8 +1,9 @@
 //! Copies a store into one file, and makes a store of such a file.
 //!
 //! Promises: a copy is written beside its name, under one that nobody else has, synced, and only then
-//! named, never over another file; the store that was copied is as it was; a restored store has another id, and begins a later generation than the
-//! copied one ever had (decision 15). A store is made aside, in the folder `restoring`, and moved to
+//! named, never over another file; what a killed copy left goes with the next one to that folder; the
+//! store that was copied is as it was; a restored store has another id, and begins a later generation
+//! than the copied one ever had (decision 15). A store is made aside, in the folder `restoring`, and moved to
 //! its place when all of it is on disk: whoever kills a restore leaves no store, and one that is
 //! refused until the restore was run again. Never: a store made of a file that does not check out.
 //!
@@ -10,10 +11,10 @@
 //! was answered before the copy began; the server goes on meanwhile, and knows nothing of it.
 
 mod format;
+mod name;
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use parlour_protocol::row;
@@ -23,9 +24,11 @@ use crate::batch::Batches;
 use crate::files;
 use crate::lock::Lock;
 use crate::store::{new_store_id, open_database, require_format};
-use crate::{Error, table};
+use crate::{Error, leftover, table};
 use format::{Writer, read};
 
+/// How every copy begins.
+pub(crate) const BEGINS: &[u8] = format::MAGIC;
 const CACHE: u64 = 32 << 20;
 
 /// Copies the store of a folder, whether or not a server uses it. Answers how many pairs it has.
@@ -48,6 +51,7 @@ pub fn backup(
         _ => Path::new("."),
     };
     std::fs::read_dir(beside).map_err(Error::io(beside))?;
+    leftover::sweep_copies(beside);
     let aside = match Aside::open(folder) {
         Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
         other => other,
@@ -57,19 +61,11 @@ pub fn backup(
     }
     require_format(folder, &aside.data)?;
     // A name of its own: others may write a copy meanwhile, and may have files of any name. It goes
-    // when this fails, but not when the process is killed.
+    // when this fails; if the process is killed, with the next backup to this folder.
     let io = Error::io(file);
-    let mut new = tempfile::Builder::new()
-        .prefix(".parlour-backup-")
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(beside)
-        .map_err(&io)?;
+    let mut new = leftover::copy(beside).map_err(&io)?;
     let count = write(&aside, folder, new.as_file_mut(), file, progress)?;
-    new.persist_noclobber(file)
-        .map_err(|failed| match failed.error.kind() {
-            ErrorKind::AlreadyExists => exists(),
-            _ => io(failed.error),
-        })?;
+    name::name(new, file)?;
     // The name is only there for good once its folder is on disk.
     sync_folder(beside).map_err(io)?;
     progress(count, count);

@@ -168,8 +168,10 @@ impl Committer {
     /// Runs a job in the next batch. Its value comes back once that batch is on disk.
     ///
     /// # Errors
-    /// `Full`: nothing happened. `Broken`: nobody knows, or the job met a row that cannot be read
-    /// and wrote nothing.
+    /// `Full` and `Unavailable`: nothing was written, and it may be tried again; the disk is nearly
+    /// full, or the system did not let a row be read. `Broken`: the job met a row that is damaged, and
+    /// wrote nothing; or a write failed, nobody knows what of it is on disk, and no job is run any
+    /// more.
     pub(crate) async fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Tx<'_>) -> R + Send + 'static,

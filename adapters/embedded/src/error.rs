@@ -168,7 +168,7 @@ pub(crate) fn remedy(folder: Option<&Path>) -> String {
     };
     format!(
         "Restore a backup into a new data folder, `parlour restore BACKUP DIR`, and use that; \
-         `{verify}` names everything that is damaged in this one"
+         `{verify}` names everything that is damaged in this one (docs/errors.md says more, at 4504)"
     )
 }
 

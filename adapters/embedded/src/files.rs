@@ -222,23 +222,43 @@ pub(crate) fn io_error(error: &fjall::Error) -> Option<&std::io::Error> {
     None
 }
 
-/// Whether it is the disk that is at fault, by what the system says of a file that should be there.
-/// Anything else, such as a want of descriptors, of memory or of a right, says nothing of the file.
+/// Whether what the system says of a file that should be there is damage. It is, unless it speaks of
+/// the process, of its rights, of what it may use, or of what only a write can meet: those are
+/// listed. So an error that nobody thought of is told as damage, and never passed over.
 pub(crate) fn says_damage(why: &std::io::Error) -> bool {
-    let by_kind = matches!(
+    use rustix::io::Errno;
+    let harmless_by_number = matches!(
+        Errno::from_io_error(why),
+        Some(
+            Errno::MFILE
+                | Errno::NFILE
+                | Errno::NOMEM
+                | Errno::NOBUFS
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::NOSPC
+                | Errno::DQUOT
+                | Errno::INTR
+                | Errno::AGAIN
+                | Errno::ROFS
+                | Errno::FBIG
+                | Errno::EXIST
+        )
+    );
+    // What the engine made of one of those, without its number.
+    let harmless_by_kind = matches!(
         why.kind(),
-        ErrorKind::NotFound
-            | ErrorKind::IsADirectory
-            | ErrorKind::NotADirectory
-            // So the engine tells of a table that ends before what it should hold.
-            | ErrorKind::UnexpectedEof
-            | ErrorKind::InvalidData
+        ErrorKind::OutOfMemory
+            | ErrorKind::PermissionDenied
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::FileTooLarge
+            | ErrorKind::AlreadyExists
     );
-    let by_number = matches!(
-        rustix::io::Errno::from_io_error(why),
-        Some(rustix::io::Errno::IO | rustix::io::Errno::BADMSG)
-    );
-    by_kind || by_number
+    !harmless_by_number && !harmless_by_kind
 }
 
 /// The same error once more: the system's cannot be copied.
@@ -302,4 +322,71 @@ fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Err
     }
     out.sort_unstable();
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Error;
+
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn what_speaks_of_the_process_is_harmless_and_all_else_is_damage() {
+        for (number, damage) in [
+            (Errno::MFILE, false),
+            (Errno::NFILE, false),
+            (Errno::NOMEM, false),
+            (Errno::NOBUFS, false),
+            (Errno::ACCESS, false),
+            (Errno::PERM, false),
+            (Errno::NOSPC, false),
+            (Errno::DQUOT, false),
+            (Errno::INTR, false),
+            (Errno::AGAIN, false),
+            (Errno::ROFS, false),
+            (Errno::FBIG, false),
+            (Errno::EXIST, false),
+            (Errno::IO, true),
+            (Errno::BADMSG, true),
+            (Errno::NXIO, true),
+            (Errno::NODEV, true),
+            (Errno::NOENT, true),
+            (Errno::NOTDIR, true),
+            (Errno::ISDIR, true),
+            (Errno::LOOP, true),
+            (Errno::STALE, true),
+            (Errno::INVAL, true),
+            (Errno::OVERFLOW, true),
+            (Errno::TIMEDOUT, true),
+        ] {
+            let why = Error::from_raw_os_error(number.raw_os_error());
+            assert_eq!(says_damage(&why), damage, "{number:?}: {why}");
+        }
+        // EUCLEAN, by which ext4, XFS and btrfs tell of damage; and a number that nobody has yet.
+        #[cfg(target_os = "linux")]
+        assert!(says_damage(&Error::from_raw_os_error(117)));
+        assert!(says_damage(&Error::from_raw_os_error(9_999)));
+        for (kind, damage) in [
+            (ErrorKind::OutOfMemory, false),
+            (ErrorKind::PermissionDenied, false),
+            (ErrorKind::StorageFull, false),
+            (ErrorKind::QuotaExceeded, false),
+            (ErrorKind::Interrupted, false),
+            (ErrorKind::WouldBlock, false),
+            (ErrorKind::ReadOnlyFilesystem, false),
+            (ErrorKind::FileTooLarge, false),
+            (ErrorKind::AlreadyExists, false),
+            // So the engine tells of a table that ends before what it should hold.
+            (ErrorKind::UnexpectedEof, true),
+            (ErrorKind::InvalidData, true),
+            (ErrorKind::InvalidInput, true),
+            (ErrorKind::NotFound, true),
+            (ErrorKind::IsADirectory, true),
+            (ErrorKind::Other, true),
+        ] {
+            assert_eq!(says_damage(&Error::new(kind, "so")), damage, "{kind:?}");
+        }
+    }
 }

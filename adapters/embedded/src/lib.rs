@@ -10,7 +10,7 @@
 //! writes with; `table` says what lies under which key; then one module for each port. `files`,
 //! `journal`, `answered` and `place` look at every file before fjall does, and tell damage from a torn
 //! write. [`verify`] checks a whole store, [`backup`] copies one and makes one of a copy; both look at
-//! it `aside`.
+//! it `aside`, and take away what one that was killed left (`leftover`).
 
 mod accounts;
 mod answered;
@@ -23,6 +23,7 @@ mod files;
 mod history;
 mod journal;
 mod keys;
+mod leftover;
 mod lock;
 mod log;
 mod place;

@@ -61,17 +61,35 @@ pub(crate) fn read(store: &Path) -> std::io::Result<Said> {
     }
 }
 
-/// Makes the file of a store say this, on disk.
+/// Makes the file of a store say this, on disk. What it names is on disk before: the engine syncs
+/// what is in its folders, and not that those have their names.
 ///
 /// # Errors
 /// The system's; the file is as it was.
 pub(crate) fn write(store: &Path, keyspace: u64) -> std::io::Result<()> {
+    let keyspaces = store.join("keyspaces");
+    sync_folder(&keyspaces.join(keyspace.to_string()))?;
+    sync_folder(&keyspaces)?;
     let new = store.join("rows.new");
     let mut file = File::create(&new)?;
     file.write_all(&to_bytes(keyspace))?;
     file.sync_all()?;
     std::fs::rename(&new, path(store))?;
-    File::open(store)?.sync_all()
+    sync_folder(store)?;
+    // And the store has its own name, in a data folder that has one. A folder above that may not be
+    // read cannot be synced, and is not ours.
+    let Some(folder) = store.parent() else {
+        return Ok(());
+    };
+    sync_folder(folder)?;
+    if let Some(above) = folder.canonicalize()?.parent() {
+        let _ = sync_folder(above);
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

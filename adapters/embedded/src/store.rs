@@ -20,7 +20,7 @@ use crate::batch::Batches;
 use crate::commit::{Committer, Room};
 use crate::files::{self, Watch};
 use crate::lock::Lock;
-use crate::{Error, aside, backup, log, relay, sessions, table, wake};
+use crate::{Error, backup, leftover, log, relay, sessions, table, wake};
 
 /// How a store is kept.
 #[derive(Clone, Copy, Debug)]
@@ -147,7 +147,7 @@ impl Store {
         let lock = Lock::take(folder)?;
         backup::refuse_half_restored(folder)?;
         backup::tidy(folder);
-        aside::tidy(folder);
+        leftover::sweep_asides(folder);
         let path = folder.join("store");
         if path.is_dir() {
             files::check(&path)?;
@@ -192,6 +192,12 @@ impl Store {
     #[must_use]
     pub fn damage(&self) -> Option<String> {
         self.shared.watch.damage()
+    }
+
+    /// Waits until a search for damaged files that is under way has named them in the log, and not
+    /// for ever. For a process that is about to end: it would end before that.
+    pub fn settled(&self) {
+        self.shared.watch.settled();
     }
 
     /// The log.

@@ -58,6 +58,13 @@ pub(super) fn errors() -> String {
             let _ = writeln!(page, "| {number} | `{name}` | {} | {about} |", entry.status);
         }
     }
+    page += "\n### 4504, for whoever runs the node\n\n\
+             The node's log has the cause. If `GET /health` says `damaged`, it is a file of the \
+             store, which both name. What lies in that file cannot be read, and the rest goes on. \
+             Stop the node; `parlour verify DIR` names everything that is damaged in its data \
+             folder, and `parlour restore BACKUP NEW` makes a store of the last backup, for \
+             `parlour serve --data NEW`. Look at the disk as well: the file was written rightly, \
+             and changed there ([decision 31](decisions/0031-a-torn-write-is-not-damage.md)).\n";
     page += "\n## Limits\n\n\
              What a node holds its clients to unless it is configured otherwise; `welcome` says \
              what holds. Names end in their unit: bytes, or milliseconds.\n\n\

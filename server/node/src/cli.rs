@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use parlour_runtime::clock;
 use parlour_runtime::sockets::descriptors;
 
 use crate::config::{self, Given, Loaded, Outside};
@@ -44,8 +45,9 @@ Examples:
   parlour serve --data ./chat --listen 127.0.0.1:0 --sign-up invitation
   parlour serve --set limits.sends_per_min=6000 --set limits.sends_burst=1000
 
-Certificate and key are read at the start: after a renewal, start it again. What is set can be tried
-first with `parlour config check` and the same flags.
+Certificate and key are looked at once a minute, and at once on SIGHUP: after a renewal new connections
+get the new certificate, and open ones go on. What is set can be tried first with `parlour config
+check` and the same flags.
 
 SIGTERM or SIGINT drains: clients are told to reconnect, and the process ends within seconds.
 A second signal ends it at once; nothing that was acknowledged is lost either way.")]
@@ -77,7 +79,8 @@ Examples:
   parlour backup /srv/chat \"chat-$(date +%F).backup\"
 
 The file is its owner's alone, is there whole or not at all, and replaces no other. A store with a
-damaged file is not copied. A backup that is killed leaves a file `.parlour-backup-…` beside it.")]
+damaged file is not copied. A backup that is killed leaves a file `.parlour-backup-…` beside it, which
+the next backup to that folder takes away.")]
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -169,6 +172,9 @@ struct Settings {
     /// Sets any key of the configuration. Can be given several times.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
+    /// A file without its flag, which is asked for.
+    #[arg(hide = true)]
+    stray: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -222,6 +228,10 @@ impl Settings {
 
     /// The configuration that they give, or all that is wrong with it.
     fn load(&self) -> anyhow::Result<(Loaded, Outside)> {
+        if let Some(stray) = &self.stray {
+            let stray = stray.display();
+            bail!("{stray}: name the configuration file by its flag, --config {stray}");
+        }
         let (file, flags) = (self.config.as_deref(), self.flags()?);
         Ok(config::whole(file, environment(), flags)?)
     }
@@ -254,7 +264,12 @@ impl Cli {
             Command::Config {
                 command: ConfigCommand::Check(settings),
             } => {
-                let (loaded, _) = settings.load()?;
+                let (loaded, outside) = settings.load()?;
+                let wrong = outside.tls.and_then(|tls| tls.wrong(clock::now_ms()));
+                if let Some(wrong) = wrong {
+                    let cert = &loaded.config.http.tls_cert;
+                    eprintln!("WARNING: {cert}: {}", wrong.said);
+                }
                 let from = match &settings.config {
                     Some(file) => file.display().to_string(),
                     None => "no file; environment and flags".to_owned(),

@@ -236,9 +236,19 @@ fn load(
         }
     }
     let secrets = secret_keys(&parts);
+    // A secret that is empty is none, wherever it was given: a variable may be set so.
+    let no_secret = |key: &str, text: &str| {
+        let plain = key.strip_suffix("_file").unwrap_or(key);
+        text.trim().is_empty() && secrets.iter().any(|secret| secret == plain)
+    };
+    set.retain(|key, (value, _)| !value.as_str().is_some_and(|text| no_secret(key, text)));
     wrong.extend(twice(&secrets, |key| Some(set.get(key)?.1.as_str())));
-    let (given, unknown_env) = read_env(env, &parts, &known);
+    let (mut given, unknown_env) = read_env(env, &parts, &known);
     wrong.extend(unknown_env);
+    let mut flags = flags;
+    for source in [&mut given, &mut flags] {
+        source.retain(|g| !no_secret(&g.key, &g.text));
+    }
     for source in [&given, &flags] {
         let from = |key: &str| Some(source.iter().find(|g| g.key == key)?.from.as_str());
         wrong.extend(twice(&secrets, from));
@@ -310,8 +320,6 @@ fn read_secrets(
             None => Err(format!(
                 "`{value}` is no text in quotes, which should be the path of a file"
             )),
-            // None is named: a variable may be set so.
-            Some("") => continue,
             Some(path) => match std::fs::read_to_string(path) {
                 Ok(text) if text.trim().is_empty() => Err(format!(
                     "{path}: there is nothing in it; write the secret into it"

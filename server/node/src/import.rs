@@ -76,6 +76,9 @@ pub(crate) fn irc(ask: &Import) -> anyhow::Result<()> {
     }
     // Before the store: a wrong folder makes none.
     let folder = Folder::open(&ask.dir)?;
+    if let Some(passed) = folder.passed() {
+        eprintln!("{}: passed over {passed}", folder.shown());
+    }
     let conversation = ConversationId::derived("parlour.import.irc", &[name.as_bytes()]);
     let importer = UserId::derived("parlour.account", &[b"import.irc"]);
     let story = Story::new(conversation, importer);
@@ -101,6 +104,10 @@ pub(crate) fn irc(ask: &Import) -> anyhow::Result<()> {
             .all(&folder, &story, name, conversation, &ask.data)
             .await;
         node.drain.run(END).await;
+        if done.is_err() {
+            // If a damaged file is the cause, its name comes before the end.
+            let _ = tokio::task::spawn_blocking(move || store.settled()).await;
+        }
         done
     });
     runtime.shutdown_timeout(Duration::from_millis(500));

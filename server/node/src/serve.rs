@@ -58,6 +58,13 @@ async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Re
         why = node.drain.failed() => Some(why),
     };
     if let Some(why) = failed {
+        // The file that is damaged would not be named otherwise. Who sends a signal does not wait.
+        let named = tokio::task::spawn_blocking(move || store.settled());
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = named => {}
+        }
         bail!("{why}");
     }
     tracing::info!("draining; another signal ends the process at once");

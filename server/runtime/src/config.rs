@@ -110,11 +110,13 @@ crate::section! {
         /// The address to listen on. Port 0 takes any free port; the first line on standard
         /// output says which. Beyond loopback, use TLS here or in a proxy before it.
         listen: String = "127.0.0.1:7400".to_owned();
-        /// The certificate chain in PEM. Empty: no TLS. Read when the node starts, as the key is:
-        /// after a renewal, start it again.
+        /// The certificate chain in PEM. Empty: no TLS. Once it was renewed, with its key, new
+        /// connections get the new one; those that are open go on.
         tls_cert: String = String::new();
         /// The private key in PEM. Keep it readable by the node's user alone.
         tls_key: String = String::new();
+        /// How often certificate and key are looked at for a renewal. SIGHUP has it done at once.
+        tls_look_ms: u64 = 60_000;
         /// Origins whose pages may open a WebSocket, such as `https://chat.example.org`.
         /// A page of the node's own host always may; `*` lets every page.
         origins: Vec<String> = Vec::new();

@@ -5,7 +5,7 @@
 //! Never here: a rule of order. A machine of `parlour-engine` says what is to be done, in which
 //! order; a loop here does it, and tells the machine what came of it (decision 26).
 //!
-//! In flow order: [`sockets`] takes connections; [`http`] and [`gateway`] speak with clients, [`name`] of what they may be called;
+//! In flow order: [`sockets`] takes connections, with [`tls`]; [`http`] and [`gateway`] speak with clients, [`name`] of what they may be called;
 //! [`log`] takes records, of which [`router`] makes rows; [`session`] hands what comes to connections; [`push`] decides
 //! wakes. [`feed`] takes records that come from no connection. [`run`] starts them all over the [`ports`] of a [`node`].
 
@@ -29,4 +29,5 @@ pub mod run;
 pub mod session;
 pub mod sockets;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;

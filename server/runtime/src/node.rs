@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use parlour_protocol::id::DeviceId;
 use parlour_protocol::node::{NodeId, Signal};
@@ -16,8 +16,9 @@ use crate::drain::Drain;
 use crate::password::Pool;
 use crate::ports::Ports;
 use crate::telemetry::{self, Metrics};
+use crate::tls::{Tls, Wrong};
 use crate::tokens::Verifier;
-use crate::{push, session};
+use crate::{clock, push, session};
 
 /// A running node. One for a process; shared by every task.
 pub struct Node {
@@ -48,6 +49,7 @@ pub struct Node {
     stopped: Mutex<BTreeMap<Partition, String>>,
     leased: watch::Sender<bool>,
     full: AtomicBool,
+    tls: OnceLock<Tls>,
 }
 
 impl Node {
@@ -72,6 +74,7 @@ impl Node {
             stopped: Mutex::new(BTreeMap::new()),
             leased: watch::Sender::new(false),
             full: AtomicBool::new(false),
+            tls: OnceLock::new(),
             config,
             ports,
         }))
@@ -118,6 +121,17 @@ impl Node {
         (self.ports.damage)().is_some()
     }
 
+    /// What its connections are encrypted with, if by itself.
+    pub fn set_tls(&self, tls: Tls) {
+        // It is set once, when the node starts.
+        let _ = self.tls.set(tls);
+    }
+
+    /// What is wrong with the certificate's time, if anything.
+    pub fn certificate_wrong(&self) -> Option<Wrong> {
+        self.tls.get()?.wrong(clock::now_ms())
+    }
+
     /// Each part with its state, for health.
     pub fn parts(&self) -> BTreeMap<String, String> {
         let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +145,12 @@ impl Node {
             "not held"
         };
         parts.insert("lease".to_owned(), lease.to_owned());
+        if let Some(wrong) = self.certificate_wrong() {
+            parts.insert("certificate".to_owned(), wrong.said);
+        } else if self.tls.get().is_some_and(Tls::is_unused) {
+            let said = "the renewed files cannot be used, and the old ones are; the log says why";
+            parts.insert("certificate".to_owned(), said.to_owned());
+        }
         if let Some(damage) = (self.ports.damage)() {
             parts.insert("store".to_owned(), damage);
         }

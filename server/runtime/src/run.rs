@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use parlour_protocol::position::Partition;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::drain::Fatal;
 use crate::node::Node;
+use crate::tls::Tls;
 use crate::{http, push, router, session, sockets};
 
 /// Starts routers, sessions and push, and begins to take connections. Returns once the node holds
@@ -15,11 +15,7 @@ use crate::{http, push, router, session, sockets};
 ///
 /// # Errors
 /// Something failed for good meanwhile.
-pub async fn start(
-    node: &Arc<Node>,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-) -> Result<(), Fatal> {
+pub async fn start(node: &Arc<Node>, listener: TcpListener, tls: Option<Tls>) -> Result<(), Fatal> {
     session::start(node);
     for partition in 0..node.ports.log.partitions() {
         let partition = Partition(partition);
@@ -36,10 +32,15 @@ pub async fn start(
         why = node.drain.failed() => return Err(why),
     }
     let config = node.config.http.clone();
+    let acceptor = tls.as_ref().map(Tls::acceptor);
+    if let Some(tls) = tls {
+        tls.watch(config.tls_look_ms, &node.drain);
+        node.set_tls(tls);
+    }
     let api = http::router(node.clone());
     node.drain.socket(
         "accept",
-        sockets::accept(listener, tls, api, config, node.drain.clone()),
+        sockets::accept(listener, acceptor, api, config, node.drain.clone()),
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Sockets: listening, TLS, and one task for each connection, each within its bounds.
+//! Sockets: listening, and one task for each connection, each within its bounds.
 //!
 //! Never here: what a connection may say. That is the gateway's.
 
@@ -15,11 +15,9 @@ use axum::Router;
 use axum::body::Body;
 use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-pub use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::bounds::{Doorstep, Place};
@@ -133,57 +131,6 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         io::ErrorKind::AddrNotAvailable => Error::Elsewhere(address),
         _ => Error::Listen(address, e),
     })
-}
-
-/// TLS by the configured files; none if none are.
-///
-/// # Errors
-/// A file is missing, is no PEM, or key and certificate do not fit.
-pub fn tls(config: &Http) -> Result<Option<TlsAcceptor>, Error> {
-    let (cert, key) = (config.tls_cert.as_str(), config.tls_key.as_str());
-    if cert.is_empty() && key.is_empty() {
-        return Ok(None);
-    }
-    if cert.is_empty() || key.is_empty() {
-        return Err(Error::Half);
-    }
-    let of_cert = |why: String| Error::Certificate(cert.to_owned(), why);
-    let of_key = |why: String| Error::Key(key.to_owned(), why);
-    let unread = |e: io::Error| match e.kind() {
-        io::ErrorKind::NotFound => "it is not there".to_owned(),
-        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-        _ => format!("it cannot be read: {e}"),
-    };
-    let pem = std::fs::read(cert).map_err(|e| of_cert(unread(e)))?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|e| of_cert(format!("its certificates cannot be read: {e}")))?;
-    if chain.is_empty() {
-        let why = "there is no certificate in PEM in it, which begins with a line such as \
-                   -----BEGIN CERTIFICATE-----";
-        return Err(of_cert(why.to_owned()));
-    }
-    let pem = std::fs::read(key).map_err(|e| of_key(unread(e)))?;
-    let secret = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| {
-        of_key(format!(
-            "there is no private key in PEM in it, which begins with a line such as \
-             -----BEGIN PRIVATE KEY----- ({e})"
-        ))
-    })?;
-    let mut server = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, secret)
-        .map_err(|e| match e {
-            rustls::Error::InvalidCertificate(why) => {
-                of_cert(format!("its first certificate cannot be used: {why}"))
-            }
-            other => of_key(format!(
-                "it does not fit the certificate in {cert}: {other}"
-            )),
-        })?;
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }
 
 /// Where a request came from: its place on the doorstep, given back once it says who it is.

@@ -50,6 +50,7 @@ metrics_table! {
     SOCKETS_REFUSED "parlour_sockets_refused_total" Counter "Connections closed at once: a bound of `[http]` was reached.";
     ACCEPT_FAILED "parlour_accept_failed_total" Counter "The system gave no new connection, for example for want of descriptors; accepting pauses for a moment.";
     TLS_FAILED "parlour_tls_failed_total" Counter "TLS handshakes that failed or took too long.";
+    TLS_EXPIRES "parlour_tls_certificate_expires_seconds" Gauge "When the certificate expires, in Unix seconds; of a chain, the first that does. 0: no TLS here.";
     SESSIONS_OPEN "parlour_sessions_open" Gauge "WebSocket sessions that have said who they are.";
     SESSIONS_CLOSED "parlour_sessions_closed_total" Counter "Sessions ended, by close code.";
     FRAMES_IN "parlour_frames_in_total" Counter "Frames from clients.";

@@ -20,7 +20,7 @@ impl Place {
         std::fs::write(this.at("file"), "text").unwrap();
         std::fs::write(this.at("cut.backup"), b"PARLOURBAK\x01\0\0\0\x09half").unwrap();
         std::fs::write(this.at("newer.backup"), b"PARLOURBAK\x09\0\0\0\0").unwrap();
-        for folder in ["empty", "wrong"] {
+        for folder in ["empty", "wrong", "others", "others/d"] {
             std::fs::create_dir(this.at(folder)).unwrap();
         }
         std::fs::write(this.at("wrong/2020-13-45.log"), "[10:00] <ann> hello\n").unwrap();
@@ -140,6 +140,17 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         &import("empty"),
         &["empty", "there are no logs", "YYYY-MM-DD.log"],
     );
+    for name in ["a.txt", "b.log.gz", "c"] {
+        std::fs::write(place.at("others").join(name), "text").unwrap();
+    }
+    place.refused(
+        &import("others"),
+        &[
+            "there are no logs",
+            "YYYY-MM-DD.log",
+            "4 files not named *.log: a.txt, b.log.gz, c, d/",
+        ],
+    );
     place.refused(
         &import("file"),
         &["file is a file", "the folder that the logs are in"],
@@ -168,9 +179,14 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         "[10:00] <ann> hello\nno\n",
     )
     .unwrap();
+    for n in 1..=7 {
+        std::fs::write(place.at(&format!("wrong/notes-{n}\n.txt")), "text").unwrap();
+    }
     let (code, said) = place.run(&import("wrong"));
     assert_eq!(code, Some(0), "{said}");
     for line in [
+        "wrong: passed over 7 files not named *.log: notes-1\u{fffd}.txt, notes-2\u{fffd}.txt, \
+         notes-3\u{fffd}.txt, notes-4\u{fffd}.txt, notes-5\u{fffd}.txt and 2 more\n",
         "2021-01-02.log: 2 of 2 lines left out, 0 refused",
         "2020-13-45.log: left out whole",
         "2021-01-01.log: 1 of 2 lines left out, 0 refused",
@@ -238,6 +254,7 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
             &["parlour.toml:5: accounts.sign_up", "\"invitation\""],
         ),
         (&["--config", "nosuch"], &["nosuch: there is no such file"]),
+        (&["parlour.toml"], &["by its flag, --config parlour.toml"]),
         (
             &["--set", "telemetry.level=inof"],
             &["telemetry.level: `inof` is no level", "hyper=info"],
@@ -252,6 +269,26 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
         let checked = place.refused(&[&["config", "check"][..], &free, wrong].concat(), words);
         let served = place.refused(&[&["serve"][..], &free, wrong].concat(), words);
         assert_eq!(checked, served, "{wrong:?}");
+    }
+    // Empty variables, as compose files make them, set no secret and take none away.
+    let secret = place.at("secret").display().to_string();
+    std::fs::write(&secret, "canary-7f3a").unwrap();
+    for (file, token) in [("", ""), ("", "canary-7f3a"), (&*secret, "")] {
+        let done = Command::new(binary())
+            .current_dir(place.dir.path())
+            .args(["config", "check", "--data", "new"])
+            .env("PARLOUR_ACCOUNTS_ADMIN_TOKEN", token)
+            .env("PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE", file)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{token}, {file}: {done:?}");
+        let said = String::from_utf8(done.stdout).unwrap();
+        let keys = if token.is_empty() && file.is_empty() {
+            "1 key is"
+        } else {
+            "2 keys are"
+        };
+        assert!(said.contains(keys), "{said}");
     }
     let (code, said) = place.run(&["config", "check", "--data", "new"]);
     assert!(code == Some(0) && said.contains("1 key is set"), "{said}");

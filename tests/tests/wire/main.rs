@@ -4,6 +4,7 @@ mod accounts;
 mod bad_frames;
 mod bad_sends;
 mod bounds;
+mod certificate;
 mod chat;
 mod commands;
 mod http_api;

@@ -10,6 +10,7 @@ use parlour_protocol::frame::server::Stretch;
 use parlour_protocol::frame::{Client, Server};
 use parlour_protocol::http::Health;
 use parlour_protocol::id::ConversationId;
+use parlour_protocol::seq::Seq;
 use parlour_tests::node::binary;
 use parlour_tests::socket::plain;
 use parlour_tests::{Node, Socket};
@@ -256,6 +257,52 @@ async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
     assert!(
         metrics.contains("parlour_store_damaged_files 1"),
         "{metrics}"
+    );
+}
+
+#[tokio::test]
+async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_named_before() {
+    let mut node = Node::with(&["--set", "limits.sends_burst=100000"]);
+    let ada = node.sign_up("ada").await;
+    let own = ConversationId::own(ada.user);
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    for n in 0..200 {
+        socket
+            .say(own, &format!("kept {n}, {}", "x".repeat(n)))
+            .await;
+    }
+    node.signal("TERM");
+    node.wait();
+    let table = to_table(&node.data());
+    let mut bytes = std::fs::read(&table).unwrap();
+    let blocks: Vec<_> = (0..bytes.len() - 1_000)
+        .filter(|at| bytes[*at..].starts_with(b"LSM\x03"))
+        .collect();
+    bytes[blocks[blocks.len() / 2] + 60] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+
+    // Reactions to each in turn: what they are to is asked for by the router alone.
+    node.restart();
+    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
+    for seq in 1..=200 {
+        let mut react = plain("");
+        react.conversation = Some(own);
+        react.kind = Some("reaction".into());
+        react.key = Some("+".into());
+        react.target = Some(Seq(seq));
+        react.r#ref = socket.next_ref();
+        socket.send(&Client::Send(react)).await;
+    }
+    let ended = node.wait();
+    assert_eq!(ended.code(), Some(1));
+    let logs = node.logs();
+    let named = logs.find("a file of the store is damaged");
+    let name = table.display().to_string();
+    let last = logs.rfind("parlour: ");
+    assert!(named.is_some() && named < last, "{logs}");
+    assert!(
+        logs.contains(&name) && logs.contains("parlour verify"),
+        "{logs}"
     );
 }
 

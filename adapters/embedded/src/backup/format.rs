@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Error;
 
-const MAGIC: &[u8; 10] = b"PARLOURBAK";
+pub(super) const MAGIC: &[u8; 10] = b"PARLOURBAK";
 const VERSION: u8 = 1;
 /// Where a chunk ends, about.
 const CHUNK: usize = 1 << 20;

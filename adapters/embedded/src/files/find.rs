@@ -1,13 +1,17 @@
 //! [`Watch`]: what a running store knows of its own damage.
 //!
 //! The engine says that a block does not fit its checksum, and not in which file. So a read that
-//! fails has every file read, on a thread of its own: one at a time, and not again before it was idle
-//! for ten times as long as that took, and a minute at least.
+//! meets damage has every file read, on a thread of its own: one search at a time, and the next not
+//! before that thread was idle for ten times as long as the last took, and a minute at least. Only a
+//! store that takes no more writes has it begin at once. An error that says nothing of a file, such as
+//! a want of descriptors, has nothing searched.
 //!
-//! Promises: a row that cannot be read is an error, never an absence, and nobody waits for the name of
-//! the file; each file that is damaged is named in the log, once, and to whoever asks how the store
-//! is; an error after that names those that are known, and claims of none that it is the cause. An
-//! error that came during a search, or after, is followed by another. Never: a change.
+//! Promises: a row that cannot be read is an error, never an absence, and no read waits for the name of
+//! the file; a store that stops taking writes waits three seconds for it, and so does a node that is
+//! about to end ([`Watch::settled`]). Each file that is damaged is named in the log, once for each thing
+//! that is wrong with it, and to whoever asks how the store is, until a search finds it whole; an error
+//! after that names those that are known, and claims of none that it is the cause. An error that came
+//! while a search ran, or after, is followed by another search. Never: a change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +26,8 @@ use crate::table;
 
 /// How long a store that takes no more writes waits for the name of a damaged file. Reads never do.
 const WAIT: Duration = Duration::from_secs(3);
+/// The same for a process that is about to end.
+const WAIT_AT_END: Duration = Duration::from_secs(10);
 /// Between the end of a search and the next, at least.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The same, in times of how long a search took.
@@ -141,6 +147,29 @@ impl Watch {
                 "{FAILED}, as it does when the disk is full, or when the process may open no more \
                  files (`ulimit -n`); its own messages have the cause"
             )),
+        }
+    }
+}
+
+impl Watch {
+    /// Waits for a while until the search that is under way has ended, if one is.
+    pub(crate) fn settled(&self) {
+        let mut state = self.0.state();
+        let search = state.began + u64::from(state.wanted);
+        // One that waits for its turn has no other.
+        state.hurry |= state.wanted;
+        self.0.changed.notify_all();
+        let under_way = |state: &mut State| state.thread && state.ended < search;
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(state, WAIT_AT_END, under_way);
+        let late = waited.is_ok_and(|(_, timeout)| timeout.timed_out());
+        if late {
+            tracing::warn!(
+                "the search for damaged files has not ended; `parlour verify` on the data folder \
+                 names them"
+            );
         }
     }
 }

@@ -231,11 +231,6 @@ async fn a_store_in_use_is_copied_as_it_stood_after_a_batch() {
     let report = check(&data);
     assert_eq!(report.said, Vec::<String>::new());
     assert!(report.events >= copied);
-    // A copy that was killed leaves its folder, and whoever opens the store next takes it away.
-    let left = data.join("parlour-aside-killed");
-    std::fs::create_dir_all(left.join("keyspaces")).unwrap();
-    drop(Store::open(&data).unwrap());
-    assert!(!left.exists());
     println!("{} events at the end", report.events);
 }
 
@@ -297,4 +292,130 @@ fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// What a child does in `a_command_that_is_killed_...`, and where.
+const COMMAND: &str = "PARLOUR_TEST_COMMAND";
+const DATA: &str = "PARLOUR_TEST_DATA";
+
+/// Runs itself as a child that stops in the midst of a backup or a check, and kills it there. The next
+/// command finds what it left and takes it away, but nothing of one that still runs.
+#[tokio::test]
+async fn a_command_that_is_killed_leaves_what_the_next_one_takes_away() {
+    if let (Ok(command), Ok(data), Ok(file)) = (
+        std::env::var(COMMAND),
+        std::env::var(DATA),
+        std::env::var(FILE),
+    ) {
+        let mut stopped = false;
+        let mut midst = || {
+            if !stopped {
+                stopped = true;
+                println!("in the midst");
+                let _ = std::io::stdin().read_line(&mut String::new());
+            }
+        };
+        match command.as_str() {
+            "backup" => drop(backup(data.as_ref(), file.as_ref(), &mut |_, _| midst()).unwrap()),
+            _ => drop(
+                verify(data.as_ref(), &mut |stage, _, _| {
+                    if stage == parlour_embedded::verify::Stage::Rows {
+                        midst();
+                    }
+                })
+                .unwrap(),
+            ),
+        }
+        return;
+    }
+    let at = tempfile::tempdir().unwrap();
+    let [data, tmp, copies] = ["data", "tmp", "copies"].map(|name| at.path().join(name));
+    for folder in [&tmp, &copies] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    fill(&data, conversation(1), 5_000).await;
+    let start = |command: &str, file: &Path| {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("backup::a_command_that_is_killed_leaves_what_the_next_one_takes_away")
+            .env(COMMAND, command)
+            .env(DATA, &data)
+            .env(FILE, file)
+            .env("TMPDIR", &tmp)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("in the midst") {
+            line.clear();
+            assert_ne!(out.read_line(&mut line).unwrap(), 0, "{command} ended");
+        }
+        (child, out)
+    };
+    let left = |folder: &Path| {
+        let own =
+            |name: &String| name.starts_with("parlour-aside-") || name.starts_with(".parlour");
+        names(folder).into_iter().filter(own).count()
+    };
+    let finish = |command: &str, file: &Path| {
+        // Nobody is at the other end of its standard input: it goes on by itself.
+        let (mut child, _out) = start(command, file);
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success(), "{command}");
+    };
+    let file = copies.join("chat.backup");
+    for beside in [false, true] {
+        // Beside a server, what is looked at lies in the store's folder.
+        let served = beside.then(|| Store::open(&data).unwrap());
+        let aside = if beside { &data } else { &tmp };
+        let commands = if beside {
+            &["backup"][..]
+        } else {
+            &["backup", "verify"]
+        };
+        for killed in commands {
+            for next in commands {
+                let (mut child, _out) = start(killed, &file);
+                child.kill().unwrap();
+                child.wait().unwrap();
+                assert_eq!(left(aside), 1, "{killed}");
+                if *killed == "backup" {
+                    assert_eq!(left(&copies), 1);
+                }
+                finish(next, &file);
+                assert_eq!(left(aside), 0, "{killed}, then {next}");
+                if *next == "backup" {
+                    assert_eq!(names(&copies), ["chat.backup"], "{killed}, then {next}");
+                    std::fs::remove_file(&file).unwrap();
+                }
+            }
+        }
+        // A server that starts takes away what lies in its folder.
+        if let Some(served) = served {
+            let (mut child, _out) = start("backup", &file);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(left(&data), 1);
+            drop(served);
+            drop(Store::open(&data).unwrap());
+            assert_eq!(left(&data), 0);
+        }
+    }
+    // One that runs keeps what is its own, whatever begins meanwhile, a server too.
+    let served = Store::open(&data).unwrap();
+    let (mut child, _out) = start("backup", &file);
+    finish("backup", &copies.join("other.backup"));
+    drop(served);
+    drop(Store::open(&data).unwrap());
+    assert_eq!((left(&data), left(&copies)), (1, 1));
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(names(&copies), ["chat.backup", "other.backup"]);
+    let made = at.path().join("made");
+    restore(&file, &made, &mut |_, _| {}).unwrap();
+    assert_eq!(check(&made).events, 5_000);
+    assert_eq!((left(&data), left(&tmp)), (0, 0));
 }

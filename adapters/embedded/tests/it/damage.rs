@@ -47,7 +47,7 @@ fn is_journal(path: &Path) -> bool {
     path.extension().is_some_and(|e| e == "jnl")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

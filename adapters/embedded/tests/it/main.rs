@@ -5,6 +5,7 @@ mod backup;
 mod crash;
 mod damage;
 mod facts;
+mod first;
 mod full;
 mod met;
 mod rows;

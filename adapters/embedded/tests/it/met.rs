@@ -80,6 +80,44 @@ async fn a_block_that_is_met_in_use_is_an_error_that_names_its_file() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_cut_under_an_open_store_is_damage_and_is_named() {
+    for left in [0, 100, 5_000] {
+        let at = tempfile::tempdir().unwrap();
+        let whole = at.path().join("whole");
+        store(&whole).await;
+        // Opened whole: the start has read its end, and has the file open.
+        let store = Store::open(&whole).unwrap();
+        let mut cut = Vec::new();
+        for file in tables(&whole) {
+            let len = file.metadata().unwrap().len();
+            // Tables of rows. The names of keyspaces are not read again.
+            if len > 8_192 {
+                let table = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+                table.set_len(left).unwrap();
+                cut.push(file);
+            }
+        }
+        assert!(!cut.is_empty());
+        let history = store.history();
+        let ask = || history.range(conversation(1), Seq::ZERO, Seq::MAX, false, 10_000);
+        let error = ask().await.unwrap_err();
+        // Not `Unavailable`: to try again helps nobody.
+        assert!(
+            matches!(error, parlour_ports::Error::Broken { .. }),
+            "{left} left: {error}"
+        );
+        let said = known(&store).await;
+        let why = ask().await.unwrap_err().to_string();
+        for file in &cut {
+            let within = file.strip_prefix(&whole).unwrap().display().to_string();
+            assert!(said.contains(&within), "{left} left: {said}");
+            assert!(why.contains(&file.display().to_string()), "{why}");
+        }
+        assert!(why.contains("parlour restore"), "{why}");
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_table_that_is_to_be_merged_stops_writes_and_is_named() {
     let at = tempfile::tempdir().unwrap();
     let whole = at.path().join("whole");

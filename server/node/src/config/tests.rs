@@ -140,7 +140,7 @@ fn limits_that_cannot_hold_together_are_named_with_their_place() {
     assert_eq!(
         problems("[http]\nbody_bytes = 100\n"),
         "DIR/parlour.toml:2: http.body_bytes: it is 100, and limits.body_bytes is 65536: make this \
-         at least as much"
+         at least as much, or lower `limits.body_bytes`"
     );
 }
 
@@ -350,4 +350,96 @@ fn what_cannot_be_read_is_told_once_and_of_what_is_wrong_with_it() {
     let start = format!("--set: http.tls_cert: {cert}: its first certificate cannot be used");
     assert!(said.starts_with(&start), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_secret_that_is_empty_is_none_wherever_it_is_given() {
+    const PLAIN: &str = "PARLOUR_ACCOUNTS_ADMIN_TOKEN";
+    const FILE: &str = "PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE";
+    let dir = tempfile::tempdir().unwrap();
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, "canary-7f3a").unwrap();
+    let secret = secret.display().to_string();
+    let plain = "[accounts]\nadmin_token = \"a\"\n";
+    let named = format!("[accounts]\nadmin_token_file = {secret:?}\n");
+    let both = |plain: &str, file: &str| {
+        format!("[accounts]\nadmin_token = {plain:?}\nadmin_token_file = {file:?}\n")
+    };
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    let (token, token_file) = ("accounts.admin_token", "accounts.admin_token_file");
+    let cases: &[(&str, Pairs<'_>, Pairs<'_>, &str)] = &[
+        // The file says one, and a variable nothing.
+        (plain, &[(PLAIN, "")], &[], "a"),
+        (plain, &[(FILE, "")], &[], "a"),
+        (&named, &[(PLAIN, "")], &[], "canary-7f3a"),
+        (&named, &[(FILE, "")], &[], "canary-7f3a"),
+        (plain, &[(PLAIN, ""), (FILE, "")], &[], "a"),
+        // One variable says one, and the other nothing, in both orders.
+        ("", &[(PLAIN, "b"), (FILE, "")], &[], "b"),
+        ("", &[(FILE, ""), (PLAIN, "b")], &[], "b"),
+        ("", &[(PLAIN, ""), (FILE, &secret)], &[], "canary-7f3a"),
+        ("", &[(FILE, &secret), (PLAIN, " ")], &[], "canary-7f3a"),
+        (plain, &[(PLAIN, ""), (FILE, &secret)], &[], "canary-7f3a"),
+        (&named, &[(PLAIN, "b"), (FILE, "")], &[], "b"),
+        // Within the file.
+        (&both("", &secret), &[], &[], "canary-7f3a"),
+        (&both("a", ""), &[], &[], "a"),
+        (&both("", ""), &[], &[], ""),
+        // A flag.
+        (plain, &[], &[(token, "")], "a"),
+        (plain, &[], &[(token_file, "")], "a"),
+        (
+            plain,
+            &[(PLAIN, "b")],
+            &[(token, "c"), (token_file, "")],
+            "c",
+        ),
+        (
+            "",
+            &[],
+            &[(token_file, &secret), (token, "")],
+            "canary-7f3a",
+        ),
+    ];
+    for (text, variables, flags, expected) in cases {
+        let (_dir, path) = file(text);
+        let flags = flags.iter().map(|(key, text)| given(key, text)).collect();
+        let config = right(Some(&path), env(variables), flags).config;
+        assert_eq!(
+            config.accounts.admin_token.0, *expected,
+            "{text}{variables:?}"
+        );
+    }
+}
+
+#[test]
+fn what_could_not_be_read_is_not_judged_against_what_could() {
+    for (text, line) in [
+        (
+            "[http]\nbody_bytes = 100\n[limits]\nbody_bytes = \"x\"\n",
+            "limits.body_bytes: `x`",
+        ),
+        (
+            "[http]\nbody_bytes = \"x\"\n[limits]\nbody_bytes = 100_000\n",
+            "http.body_bytes: `x`",
+        ),
+        (
+            "[limits]\nbody_bytes = 200_000\nclient_frame_bytes = \"x\"\n",
+            "client_frame_bytes: `x`",
+        ),
+        (
+            "[session]\nrenew_ms = 9_000\nlease_ms = \"x\"\n",
+            "session.lease_ms: `x`",
+        ),
+        (
+            "[drain]\ndrain_ms_max = 10\njitter_ms_max = \"x\"\n",
+            "drain.jitter_ms_max: `x`",
+        ),
+    ] {
+        let said = problems(text);
+        assert!(
+            said.contains(line) && said.lines().count() == 1,
+            "{text}{said}"
+        );
+    }
 }

@@ -15,6 +15,8 @@ use parlour_protocol::limits::Limits;
 
 /// Lines that are taken at once.
 const CHUNK: usize = 512;
+/// What is passed over and named.
+const NAMED: usize = 5;
 
 /// One line of a log.
 pub(super) enum Line {
@@ -37,6 +39,8 @@ pub(super) struct Chunk {
 pub(super) struct Folder {
     dir: PathBuf,
     files: Vec<PathBuf>,
+    /// What else is in it.
+    others: Vec<PathBuf>,
 }
 
 impl Folder {
@@ -58,25 +62,50 @@ impl Folder {
         }
         let entries = std::fs::read_dir(dir)
             .with_context(|| format!("{shown}: this folder of logs cannot be read"))?;
-        let mut files = Vec::new();
+        let (mut files, mut others) = (Vec::new(), Vec::new());
         for entry in entries {
             let path = entry
                 .with_context(|| format!("{shown}: this folder cannot be read"))?
                 .path();
             if path.extension().is_some_and(|e| e == "log") && path.is_file() {
                 files.push(path);
+            } else {
+                others.push(path);
             }
         }
-        if files.is_empty() {
-            bail!(
-                "{shown}: there are no logs in it; a log is a file for each day, named YYYY-MM-DD.log"
-            );
-        }
         files.sort();
-        Ok(Self {
+        others.sort();
+        let this = Self {
             dir: dir.to_owned(),
             files,
-        })
+            others,
+        };
+        if this.files.is_empty() {
+            let others = this.passed().map(|what| format!(". What is in it: {what}"));
+            bail!(
+                "{shown}: there are no logs in it; a log is a file for each day, named \
+                 YYYY-MM-DD.log{}",
+                others.unwrap_or_default()
+            );
+        }
+        Ok(this)
+    }
+
+    /// What in it is no log, in a line: how many there are, and the names of the first. None: nothing.
+    pub(super) fn passed(&self) -> Option<String> {
+        let of = self.others.len();
+        let names: Vec<_> = self
+            .others
+            .iter()
+            .take(NAMED)
+            .map(|path| name(path))
+            .collect();
+        let more = match of.saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let files = if of == 1 { "file" } else { "files" };
+        (of > 0).then(|| format!("{of} {files} not named *.log: {}{more}", names.join(", ")))
     }
 
     /// Its path, for people.
@@ -98,6 +127,25 @@ impl Folder {
         self.files
             .iter()
             .flat_map(move |path| Chunks::new(path, story))
+    }
+}
+
+/// A name as it is shown: of a folder with a stroke behind it, and on one line whatever is in it.
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let shown: String = name
+        .chars()
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect();
+    match path.is_dir() {
+        true => format!("{shown}/"),
+        false => shown,
     }
 }
 

@@ -30,12 +30,20 @@ fn said(node: &Node, status: &str, code: StatusCode) -> Response {
 }
 
 /// `GET /health`: whether the process lives. 500 asks for it to be started anew; `damaged` with 200
-/// for whoever runs it to restore a backup.
+/// for whoever runs it to restore a backup, and `certificate expired` or `certificate not yet valid`
+/// with 200 to renew that.
 pub async fn health(State(node): State<Arc<Node>>) -> Response {
     match node.drain.reason() {
         // It serves what it can read: to start it anew would help nobody.
         None if node.is_damaged() => said(&node, "damaged", StatusCode::OK),
-        None => said(&node, "ok", StatusCode::OK),
+        None => {
+            let wrong = node.certificate_wrong();
+            said(
+                &node,
+                wrong.map_or("ok", |wrong| wrong.status),
+                StatusCode::OK,
+            )
+        }
         Some(why) => said(&node, &why.to_string(), StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

@@ -63,6 +63,25 @@ fn one_search_runs_at_a_time_and_errors_do_not_claim_a_cause() {
 }
 
 #[test]
+fn a_process_that_ends_waits_for_the_names_and_for_nothing_else() {
+    let at = tempfile::tempdir().unwrap();
+    std::fs::create_dir(at.path().join("store")).unwrap();
+    let watch = Watch::new(at.path());
+    // Nothing is searched: nothing is waited for.
+    watch.settled();
+    assert_eq!(watch.0.state().began, 0);
+    for search in 1..=2 {
+        // The second comes within the pause behind the first, and does not wait for its end.
+        let _ = watch.broken("a row cannot be read", &error());
+        watch.settled();
+        assert_eq!(watch.0.state().ended, search);
+        assert!(watch.damage().unwrap().contains("store/version"));
+    }
+    watch.settled();
+    assert_eq!(watch.0.state().began, 2);
+}
+
+#[test]
 fn a_want_of_descriptors_is_no_reason_to_search() {
     let at = tempfile::tempdir().unwrap();
     let watch = Watch::new(at.path());
