@@ -96,12 +96,16 @@ const SCENES: &[Scene] = &[
         }));
         world
     }),
-    ("stopped", "log has the cause.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        let why = Code::INTERNAL.about().to_owned();
-        world.tell(Msg::Link(Link::Stopped(Some((Code::INTERNAL, why)))));
-        world
-    }),
+    (
+        "stopped",
+        "client than this one. Install it first.",
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let why = "The server wants a newer client than this one. Install it first.".to_owned();
+            world.tell(Msg::Link(Link::Stopped(Some((Code::INTERNAL, why)))));
+            world
+        },
+    ),
     ("store", "disk full", |w, h| {
         let mut world = talk(w, h, Role::Owner);
         let why = "/home/ada/.local/share/parlour-chat/client.sqlite: disk full";
