@@ -69,7 +69,7 @@ const SCENES: &[Scene] = &[
         "Enter tries again, Ctrl+Q quits.",
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
-            let why = "This device was signed out. Log in again. What this device keeps cannot be opened: the folder /home/ada/.local/share/parlour-chat \
+            let why = "This device was signed out. Log in again. What this device keeps cannot be opened: the folder /srv/ada/.local/share/parlour-chat \
                    is in use by process 4711; end that first, or name another folder. Then log in \
                    here: Enter tries again, Ctrl+Q quits.";
             world.tell(Msg::Out(Some(why.to_owned())));
@@ -108,7 +108,7 @@ const SCENES: &[Scene] = &[
     ),
     ("store", "disk full", |w, h| {
         let mut world = talk(w, h, Role::Owner);
-        let why = "/home/ada/.local/share/parlour-chat/client.sqlite: disk full";
+        let why = "/srv/ada/.local/share/parlour-chat/client.sqlite: disk full";
         world.tell(Msg::Store(Some(why.to_owned())));
         world
     }),
