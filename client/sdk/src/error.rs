@@ -70,6 +70,14 @@ pub enum Error {
         /// By whom, as far as known.
         holder: String,
     },
+    /// The data folder cannot be made or written.
+    #[error("the folder {path} cannot be used: {why}; name another folder that you can write to")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        why: String,
+    },
     /// The data folder was written by a newer version.
     #[error(
         "{path} was written by a newer version (format {found}, this one knows {known}); use that version, or another folder"

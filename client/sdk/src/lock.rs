@@ -22,8 +22,8 @@ impl Drop for Lock {
 impl Lock {
     pub(crate) fn take(folder: &Path) -> Result<Self, Error> {
         let path = folder.join("lock");
-        let failed = |e: std::io::Error| Error::Store {
-            path: path.clone(),
+        let failed = |e: std::io::Error| Error::Folder {
+            path: folder.to_owned(),
             why: e.to_string(),
         };
         let mut file = OpenOptions::new()

@@ -8,10 +8,13 @@ mod schema;
 mod tables;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use parlour_client_core::saved::Restored;
-use parlour_protocol::id::StoreId;
+use parlour_client_core::view::Places;
+use parlour_client_core::{Client as Core, Input, Settings};
+use parlour_protocol::id::{ConversationId, StoreId};
 use rusqlite::Connection;
 
 use crate::config::Session;
@@ -34,7 +37,7 @@ impl Data {
     /// Opens the folder, making it if it is not there. On Unix nobody else can read it.
     ///
     /// # Errors
-    /// [`Error::InUse`], [`Error::Newer`], [`Error::Store`].
+    /// [`Error::Folder`], [`Error::InUse`], [`Error::Newer`], [`Error::Store`].
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let file = path.join("client.sqlite");
@@ -74,6 +77,24 @@ impl Data {
     /// [`Error::Store`].
     pub fn store(&self) -> Result<Option<StoreId>, Error> {
         tables::store(&self.sql).map_err(|e| self.failed(&e))
+    }
+
+    /// Which places came of each conversation, before anything new can come.
+    ///
+    /// # Errors
+    /// [`Error::NotLoggedIn`], [`Error::Store`].
+    pub fn places(&self) -> Result<BTreeMap<ConversationId, Places>, Error> {
+        let kept = tables::session(&self.sql).map_err(|e| self.failed(&e))?;
+        let Some(tables::Kept { session, .. }) = kept else {
+            let path = self.path.clone();
+            return Err(Error::NotLoggedIn { path });
+        };
+        let restored = Input::Restored(Box::new(self.restored()?));
+        // It says what is held, and is gone before it could ask for anything.
+        let settings = Settings::new(session.user, session.device, session.token);
+        let mut core = Core::new(settings, [0; 32]);
+        core.handle(0, restored, &mut Vec::new());
+        Ok(core.places())
     }
 
     /// From now on the certificates of these PEM files are trusted, beside the system's and
@@ -136,7 +157,7 @@ fn private_folder(path: &Path) -> Result<(), Error> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|e| Error::Store {
+    builder.create(path).map_err(|e| Error::Folder {
         path: path.to_owned(),
         why: e.to_string(),
     })

@@ -35,13 +35,30 @@ pub(crate) struct Kept {
 impl Kept {
     /// What is kept in a folder of this user.
     pub(crate) fn read(folder: &Path, user: UserId) -> Self {
-        let bytes = std::fs::read(folder.join(FILE)).ok();
-        let kept = bytes.and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
-        let own = kept.filter(|kept| kept.user == Some(user));
-        own.unwrap_or_else(|| Self {
+        Self::found(folder, |kept| kept.user == Some(user)).unwrap_or_else(|| Self::of(user))
+    }
+
+    /// The same, where the folder's store says that it is this user's: what was written before a
+    /// file said whose it is, is theirs.
+    pub(crate) fn read_own(folder: &Path, user: UserId) -> Self {
+        let kept = Self::found(folder, |kept| kept.user.is_none_or(|u| u == user));
+        Self {
+            user: Some(user),
+            ..kept.unwrap_or_default()
+        }
+    }
+
+    fn found(folder: &Path, is_own: impl Fn(&Self) -> bool) -> Option<Self> {
+        let bytes = std::fs::read(folder.join(FILE)).ok()?;
+        let kept = serde_json::from_slice::<Self>(&bytes).ok()?;
+        is_own(&kept).then_some(kept)
+    }
+
+    fn of(user: UserId) -> Self {
+        Self {
             user: Some(user),
             ..Self::default()
-        })
+        }
     }
 
     /// As it means something with this store of the server: places are of one store alone. What
@@ -99,6 +116,13 @@ mod tests {
         let other = Kept::read(&folder, ada).with(Some(two));
         assert_eq!((other.affairs.len(), other.drafts.len()), (0, 1));
         assert!(Kept::read(&folder, ben).drafts.is_empty());
+        assert!(Kept::read_own(&folder, ben).drafts.is_empty());
+        // A file from before it said whose it is: the folder's store says that.
+        kept.user = None;
+        kept.write(&folder).unwrap();
+        assert!(Kept::read(&folder, ada).drafts.is_empty());
+        let own = Kept::read_own(&folder, ada);
+        assert_eq!((own.user, own.drafts.len()), (Some(ada), 1));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::model::chat::{ItemId, id_of};
 use crate::model::{Model, Pane};
-use crate::timeline;
+use crate::{banner, text, timeline};
 
 /// Below this, list and conversation are not shown beside each other.
 const NARROW: u16 = 60;
@@ -40,8 +40,9 @@ pub(crate) struct ChatAreas {
 /// Where things are now.
 pub(crate) fn areas(model: &Model) -> Areas {
     let (w, h) = model.size;
-    let title_rows = h.min(1);
-    let hint_rows = u16::from(h >= 6);
+    let banner = u16::try_from(banner::rows(model).len()).unwrap_or(1);
+    let title_rows = h.min(banner.max(1));
+    let hint_rows = hint_rows(model);
     let body = Rect::new(0, title_rows, w, h - title_rows - hint_rows);
     let title = Rect::new(0, 0, w, title_rows);
     let hints = Rect::new(0, h - hint_rows, w, hint_rows);
@@ -76,6 +77,17 @@ pub(crate) fn areas(model: &Model) -> Areas {
         empty: (!open).then_some(rest),
         ..none
     }
+}
+
+/// Rows at the bottom: a word for a while may take more than one.
+fn hint_rows(model: &Model) -> u16 {
+    let (w, h) = model.size;
+    let Some((notice, _)) = &model.notice else {
+        return u16::from(h >= 6);
+    };
+    let rows = text::wrap(notice, usize::from(w).saturating_sub(2)).len();
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    rows.min(h / 4).max(u16::from(h >= 6))
 }
 
 fn chat_areas(model: &Model, body: Rect) -> ChatAreas {

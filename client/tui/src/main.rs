@@ -3,6 +3,7 @@
 //! Promises: a password never stands in the arguments; what others wrote is never interpreted by
 //! the terminal; a message counts as sent only once the server has its place.
 
+mod banner;
 mod edit;
 mod form;
 mod kept;
@@ -98,8 +99,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Prints events as they come, and those missed before that this folder does not hold yet;
-    /// `history` has the others.
+    /// Prints events as they come, and first those missed since it last ran.
+    ///
+    /// The first time it begins behind what the folder holds already; `history` has that. From then
+    /// on each event is printed once, over ends and later runs too. Only if it is killed, the last
+    /// line may come again: `--json` has the `id` to tell it by. If the server was put back to a
+    /// backup, all that it has is printed anew.
     Tail {
         /// One JSON object a line, as the server gives it.
         #[arg(long)]
@@ -135,7 +140,14 @@ fn main() -> std::process::ExitCode {
     match start(Cli::parse()) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            let folder = error.downcast_ref::<parlour_sdk::Error>();
+            let with = match folder {
+                Some(parlour_sdk::Error::Folder { .. } | parlour_sdk::Error::InUse { .. }) => {
+                    ", with --data DIR"
+                }
+                _ => "",
+            };
+            eprintln!("{error:#}{with}");
             std::process::ExitCode::FAILURE
         }
     }

@@ -29,7 +29,7 @@ use crate::kept::Kept;
 use crate::people::People;
 use crate::shown;
 use crate::text::Wrapped;
-pub(crate) use msg::{Command, Entry, Me, Msg, Over, OwnAffairs, Pane, Purpose};
+pub(crate) use msg::{Command, Entry, Me, Msg, Over, OwnAffairs, Pane, Purpose, Question};
 
 use chat::Chat;
 
@@ -170,6 +170,7 @@ impl Model {
             }
             Msg::Out(why) => self.went_out(why),
             Msg::Link(link) => self.link_changed(link),
+            Msg::Anew => self.anew(),
             Msg::Store(problem) => self.store_problem = problem,
             Msg::List(list) => self.listed(list),
             Msg::Affairs(affairs) => self.affairs_came(affairs),
@@ -197,10 +198,10 @@ impl Model {
                     chat.members = Some(members);
                 }
             }
-            Msg::Acted(number, conversation, id, done) => {
-                self.acted(number, conversation, id, done);
+            Msg::Acted(asked, conversation, id, done) => {
+                self.acted(asked, conversation, id, done);
             }
-            Msg::NotTaken(number, why) => self.not_taken(number, &why),
+            Msg::NotTaken(asked, why) => self.not_taken(asked, &why),
             Msg::Found(number, purpose, found) => self.found(number, purpose, found),
             Msg::Ideas(prefix, names) => self.ideas(&prefix, names),
             Msg::Made(number, conversation, problem) => self.made(number, conversation, problem),
@@ -213,7 +214,7 @@ impl Model {
     }
 
     fn tick(&mut self) {
-        if self.list.iter().any(|s| s.waiting > 0) {
+        if self.list.iter().any(|s| s.waiting > 0) || self.waits_for_server() {
             // When something is handed over, and how long it waits for an answer, is told by
             // nothing else.
             self.commands.push(Command::ReadList);
@@ -275,6 +276,8 @@ impl Model {
             self.affairs.store = told.store;
         }
         self.affairs.underway = told.underway;
+        self.affairs.unanswered_since_ms = told.unanswered_since_ms;
+        self.affairs.slowed = told.slowed;
         for (key, now) in told.set {
             let known = self.affairs.set.entry(key).or_insert(now);
             if known.0 <= now.0 {
@@ -312,14 +315,23 @@ impl Model {
             .list
             .iter()
             .filter_map(|s| s.unanswered_since_ms)
+            .chain(self.affairs.unanswered_since_ms)
             .min()?;
         let ms = self.now_ms.saturating_sub(since.max(self.live_ms?));
         (ms >= SLOW_MS).then_some(ms)
     }
 
+    /// Whether something waits for the server that no conversation in the list counts: a matter of
+    /// one's own.
+    fn waits_for_server(&self) -> bool {
+        !self.affairs.underway.is_empty()
+            || self.affairs.unanswered_since_ms.is_some()
+            || self.affairs.slowed
+    }
+
     /// Whether something waits because the server takes only so much in a while.
     pub(crate) fn is_slowed(&self) -> bool {
-        self.list.iter().any(|s| s.slowed)
+        self.affairs.slowed || self.list.iter().any(|s| s.slowed)
     }
 
     /// What was asked and not answered may be asked again.

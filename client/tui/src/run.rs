@@ -20,7 +20,7 @@ use parlour_sdk::{Client, Data, Endpoint, Error, Link, Session, Update, Updates}
 use tokio::sync::mpsc;
 
 use crate::kept::Kept;
-use crate::model::{Command, Model, Msg};
+use crate::model::{Command, Model, Msg, Question};
 use crate::terminal::Screen;
 use crate::view;
 
@@ -64,6 +64,8 @@ struct Run {
     list_stale: bool,
     window_stale: bool,
     saved: Kept,
+    /// The server is being told that this device logs out.
+    leaving: bool,
     quit: bool,
 }
 
@@ -81,7 +83,7 @@ pub(crate) async fn run(
     let zone = jiff::tz::TimeZone::system();
     let mut model = Model::new(zone, colour, server, now_ms());
     let kept = match data.session()? {
-        Some((_, session)) => Kept::read(&folder, session.user).with(data.store()?),
+        Some((_, session)) => Kept::read_own(&folder, session.user).with(data.store()?),
         None => Kept::default(),
     };
     model.restore(kept.clone());
@@ -97,6 +99,7 @@ pub(crate) async fn run(
         list_stale: false,
         window_stale: false,
         saved: kept,
+        leaving: false,
         quit: false,
     };
     let mut screen = Screen::take(mouse)?;
@@ -185,6 +188,12 @@ impl Run {
             Update::Core(Core::Link(Link::Stopped(Some((code, why)))))
                 if matches!(code, Code::BAD_TOKEN | Code::REVOKED) =>
             {
+                // Who logs out is put out by the server too; it is told once, by that.
+                if self.leaving {
+                    return;
+                }
+                // What was written is there again when the same user logs in.
+                self.save();
                 let known = code.entry().map(|e| e.about.to_owned());
                 self.out(Some(known.unwrap_or(why))).await;
             }
@@ -242,10 +251,11 @@ impl Run {
             Command::Enter(entry) => {
                 // Who comes again need not name the authorities again.
                 let named = self.ca.clone();
-                let ca = match &self.data {
-                    Some(data) => crate::trusted(data, &entry.server, named),
-                    None => named,
+                let data = match self.folder() {
+                    Ok(data) => data,
+                    Err(why) => return Some(Msg::NotIn(why)),
                 };
+                let ca = crate::trusted(data, &entry.server, named);
                 beside::enter(*entry, ca, self.replies.clone());
             }
             other => return self.with_client(other).await,
@@ -271,10 +281,13 @@ impl Run {
                         return Some(Msg::Made(number, conversation, problem));
                     }
                     Err((Error::Closed, _)) => Err(Error::Closed),
-                    Err((_, why)) => return Some(Msg::NotTaken(number, why)),
+                    Err((_, why)) => {
+                        return Some(Msg::NotTaken(Question { number, on: None }, why));
+                    }
                 }
             }
             other => {
+                self.leaving |= other == Command::LogOut;
                 beside::ask(other, client, self.replies.clone());
                 Ok(())
             }

@@ -5,6 +5,7 @@
 //! have names and times, for programs `--json` has ids.
 
 mod printed;
+mod record;
 mod tail;
 mod told;
 
@@ -35,6 +36,7 @@ pub(crate) async fn run(folder: PathBuf, ca: Vec<PathBuf>, command: Command) -> 
             // The token is of no use any more, and neither is what was held with it.
             Data::open(&folder)?.forget()?;
             crate::kept::Kept::forget(&folder);
+            forget(&folder);
             println!("logged out");
             Ok(())
         }
@@ -43,6 +45,11 @@ pub(crate) async fn run(folder: PathBuf, ca: Vec<PathBuf>, command: Command) -> 
         Command::Tail { json, updates_max } => tail::run(folder, &ca, json, updates_max).await,
         Command::History { of, limit, json } => history(folder, &ca, &of, limit, json).await,
     }
+}
+
+/// Forgets what `tail` printed here.
+pub(crate) fn forget(folder: &std::path::Path) {
+    record::Record::forget(folder);
 }
 
 async fn send(

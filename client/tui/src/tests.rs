@@ -8,5 +8,6 @@ mod anything;
 mod begin;
 mod page;
 mod screens;
+mod sizes;
 mod unread;
 mod world;

@@ -14,13 +14,13 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use parlour_sdk::Link;
+use parlour_sdk::{Link, Summary};
 
 use crate::keys::Place;
 use crate::layout;
 use crate::model::{Model, Over};
 use crate::theme::Theme;
-use crate::{shown, text};
+use crate::{banner, shown, text};
 
 /// Draws everything.
 pub(crate) fn draw(model: &Model, frame: &mut Frame<'_>) {
@@ -84,77 +84,55 @@ fn empty(model: &Model) -> Vec<String> {
         };
         return lines.map(str::to_owned).to_vec();
     }
-    [
-        "Choose a conversation with ↑ ↓ and Enter,",
-        "or press n for a new one.",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["↑ ↓ and Enter open a conversation,", "n begins a new one."]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// The bar at the top: who one is, or what is the matter.
 fn title(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
-    let (matter, plain) = match (&model.link, &model.store_problem) {
-        (_, Some(problem)) => {
-            let problem = shown::line(problem);
-            (
-                format!("This device cannot store anything: {problem}"),
-                false,
-            )
-        }
-        (Link::Live, None) => match model.unanswered_ms() {
-            Some(ms) => {
-                let s = ms / 1_000;
-                (
-                    format!(
-                        "The server does not answer ({s} s). What you send is kept and goes out."
-                    ),
-                    false,
-                )
+    let matter = banner::rows(model);
+    if !matter.is_empty() {
+        let lines = matter
+            .iter()
+            .map(|row| text::fit(&format!(" {row}"), width));
+        let lines = lines.map(Line::from).collect();
+        return put(lines, theme.banner(), area, frame);
+    }
+    let who = model.me.as_ref().map_or_else(String::new, |m| {
+        let name = shown::line(&m.name);
+        // Where the list is not beside the conversation, what is unread there is told here.
+        match unread_elsewhere(model) {
+            0 => {
+                let server = m.server.split("://").last().unwrap_or_default();
+                format!(" Parlour · {name} · {}", shown::line(server))
             }
-            None if model.is_slowed() => {
-                let slowed = "Sending more slowly: the server takes so many a minute.";
-                (slowed.to_owned(), false)
-            }
-            None => (String::new(), true),
-        },
-        (Link::Waiting { until_ms, why }, None) => {
-            let left_s = until_ms.saturating_sub(model.now_ms).div_ceil(1_000);
-            let why = shown::line(why);
-            (
-                format!("Offline: reconnecting in {left_s} s (Ctrl+R: now) · {why}"),
-                false,
-            )
+            unread => format!(" Parlour · {name} · {unread} unread elsewhere"),
         }
-        (Link::Connecting | Link::Greeting, None) => ("Connecting…".to_owned(), false),
-        (Link::Syncing, None) => ("Catching up…".to_owned(), false),
-        (Link::Stopped(_), None) => ("Not connected".to_owned(), false),
+    });
+    let line = Line::from(text::fit(&who, width));
+    put(vec![line], theme.bar(), area, frame);
+}
+
+/// Unread messages of other conversations, if the list is not on the screen; without those muted.
+fn unread_elsewhere(model: &Model) -> u64 {
+    let open = match &model.chat {
+        Some(chat) if layout::areas(model).list.is_none() => chat.conversation,
+        _ => return 0,
     };
-    let line = if plain {
-        let me = model.me.as_ref();
-        let who = me.map_or_else(String::new, |m| {
-            let server = m.server.split("://").last().unwrap_or_default();
-            format!(
-                " Parlour · {} · {}",
-                shown::line(&m.name),
-                shown::line(server)
-            )
-        });
-        text::fit(&who, width)
-    } else {
-        text::fit(&format!(" {matter}"), width)
-    };
-    let style = if plain { theme.bar() } else { theme.banner() };
-    put(vec![Line::from(line)], style, area, frame);
+    let told = |s: &&Summary| s.conversation != open && !model.is_muted(s.conversation);
+    let all = model.list.iter().filter(told).map(|s| s.unread);
+    all.fold(0, u64::saturating_add)
 }
 
 /// The line at the bottom: a word for a while, or what can be done here.
 fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let width = usize::from(area.width);
     if let Some((notice, _)) = &model.notice {
-        let line = text::cut(&format!(" {notice}"), width);
-        return put(vec![Line::from(line)], theme.accent(), area, frame);
+        let rows = banner::told(notice, width.saturating_sub(2), usize::from(area.height));
+        let lines = rows.iter().map(|row| Line::from(format!(" {row}")));
+        return put(lines.collect(), theme.accent(), area, frame);
     }
     let own;
     let hints: &[(&str, &str)] = match model.place() {
@@ -166,19 +144,21 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             &own
         }
         Place::Pins => &[
+            ("?", "help"),
             ("Enter", "go to it"),
             ("x", "take the pin off"),
             ("Esc", "close"),
         ],
         Place::List => &[
+            ("?", "help"),
             ("Enter", "open"),
             ("n", "new"),
             ("m", "its page"),
             ("/", "search"),
-            ("?", "help"),
             ("q", "quit"),
         ],
         Place::Messages => &[
+            ("?", "help"),
             ("r", "reply"),
             ("e", "edit"),
             ("d", "delete"),
@@ -186,22 +166,33 @@ fn hints(model: &Model, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
             ("p", "pin"),
             ("i", "details"),
             ("Esc", "write"),
-            ("?", "help"),
         ],
-        Place::Search => &[("Enter", "older match"), ("↓", "newer"), ("Esc", "done")],
+        Place::Search => &[
+            ("F1", "help"),
+            ("Enter", "older match"),
+            ("↓", "newer"),
+            ("Esc", "done"),
+        ],
+        Place::Compose if model.is_out() => &[
+            ("F1", "help"),
+            ("Tab", "messages"),
+            ("Esc", "list"),
+            ("Ctrl+G", "its page"),
+            ("Ctrl+N", "new"),
+        ],
         Place::Compose | Place::Anywhere => &[
+            ("F1", "help"),
             ("Enter", "send"),
             ("Tab", "messages"),
             ("Esc", "list"),
             ("Ctrl+G", "its page"),
             ("Ctrl+N", "new"),
-            ("F1", "help"),
         ],
         Place::Form => &[("Enter", "go on"), ("Esc", "close")],
     };
     let mut line = Line::default();
     for (key, what) in hints {
-        if line.width() + key.len() + what.len() + 4 > width {
+        if line.width() + text::width(key) + text::width(what) + 3 > width {
             break;
         }
         line.push_span(Span::styled(format!(" {key}"), theme.bold()));

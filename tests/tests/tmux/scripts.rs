@@ -1,19 +1,19 @@
 //! The commands for scripts, as a person reads them and as a program does.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use parlour_tests::{Node, Tmux};
+use parlour_tests::Node;
 use tempfile::TempDir;
 
-use super::{WIDE, begin};
+use super::scene::{PASSWORD, Scene};
 
 /// A folder for each person.
-struct Folders(TempDir);
+pub(crate) struct Folders(TempDir);
 
 impl Folders {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -21,7 +21,7 @@ impl Folders {
         self.0.path().join(who)
     }
 
-    fn start(&self, who: &str, args: &[&str]) -> Child {
+    pub(crate) fn start(&self, who: &str, args: &[&str]) -> Child {
         Command::new(parlour_tests::tmux::chat())
             .arg("--data")
             .arg(self.of(who))
@@ -35,7 +35,7 @@ impl Folders {
     }
 
     /// Whether it went well, and what it said on both outputs.
-    fn run(&self, who: &str, args: &[&str], input: &str) -> (bool, String, String) {
+    pub(crate) fn run(&self, who: &str, args: &[&str], input: &str) -> (bool, String, String) {
         let mut child = self.start(who, args);
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(input.as_bytes()).unwrap();
@@ -45,7 +45,7 @@ impl Folders {
         (done.status.success(), text(done.stdout), text(done.stderr))
     }
 
-    fn enter(&self, folder: &str, how: &str, who: &str, node: &Node) {
+    pub(crate) fn enter(&self, folder: &str, how: &str, who: &str, node: &Node) {
         let args = [how, who, "--server", &node.url];
         let (well, _, why) = self.run(folder, &args, "a long password\n");
         assert!(well, "{why}");
@@ -84,112 +84,66 @@ fn scripts_say_who_and_where() {
     assert!(!well && why.contains("no user named `Friday`"), "{why}");
 }
 
-/// Far more is missed than waits for a slow reader: every event is printed, once and in order.
+/// A folder that cannot be had is named, with what to do.
 #[test]
-fn a_tail_that_is_overtaken_leaves_nothing_out() {
-    const LINES: usize = 3_000;
-    let node = Node::with(&[
-        "--set",
-        "limits.sends_burst=100000",
-        "--set",
-        "limits.sends_per_min=1000000",
-    ]);
-    let folders = Folders::new();
-    folders.enter("ada", "signup", "ada", &node);
-    folders.enter("other", "login", "ada", &node);
-    folders.enter("third", "login", "ada", &node);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        let ben = node.sign_up("ben").await;
-        let endpoint = parlour_sdk::Endpoint::new(&node.url).unwrap();
-        let config = parlour_sdk::Config::new(endpoint, ben.into(), parlour_sdk::Store::Memory);
-        let ben = parlour_sdk::Client::connect(config).await.unwrap();
-        ben.live().await.unwrap();
-        let ada = ben.find_user("ada").await.unwrap().user;
-        for i in 1..LINES {
-            ben.send_to(ada, format!("line {i};")).await.unwrap();
-        }
-        let last = parlour_sdk::draft::text_to(ada, format!("line {LINES};"));
-        let last = parlour_sdk::Request::Send(Box::new(last));
-        ben.deliver(last).await.unwrap();
-        ben.close().await;
-    });
-    for (last, folder, format) in [(LINES, "ada", None), (LINES + 1, "other", Some("--json"))] {
-        let mut args = vec!["tail", "--updates-max", "16"];
-        args.extend(format);
-        let mut child = folders.start(folder, &args);
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut next = 1;
-        let mut place = |line: String| {
-            let Some((_, line)) = line.split_once("line ") else {
-                return;
-            };
-            let number = line.split(';').next().unwrap();
-            assert_eq!(number, next.to_string(), "after line {}", next - 1);
-            next += 1;
-        };
-        for line in lines.by_ref() {
-            let line = line.unwrap();
-            let is_last = line.contains(&format!("line {last};"));
-            place(line);
-            if is_last {
-                break;
-            }
-        }
-        // What comes now comes by itself, after all that.
-        let text = format!("line {};", last + 1);
-        let (well, _, why) = folders.run("third", &["send", "ben", &text], "");
-        assert!(well, "{why}");
-        place(lines.next().unwrap().unwrap());
-        let pid = child.id().to_string();
-        let done = Command::new("kill").args(["-INT", &pid]).status();
-        assert!(done.unwrap().success());
-        let twice: Vec<String> = lines.map(Result::unwrap).collect();
-        assert!(twice.is_empty(), "printed twice: {twice:?}");
-        assert!(child.wait().unwrap().success());
+fn a_folder_that_cannot_be_used_is_said_so() {
+    let run = |folder: &str, args: &[&str]| {
+        let mut chat = Command::new(parlour_tests::tmux::chat());
+        let done = chat.args(["--data", folder]).args(args).output().unwrap();
+        assert!(!done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let file = file.to_str().unwrap();
+    for args in [&["list"][..], &["tail"], &["login", "ada"]] {
+        let why = run(file, args);
+        let begins = format!("the folder {file} cannot be used: ");
+        assert!(why.starts_with(&begins), "{why}");
+        let ends = "; name another folder that you can write to, with --data DIR\n";
+        assert!(why.ends_with(ends), "{why}");
     }
+    let empty = folder.path().join("new");
+    let why = run(empty.to_str().unwrap(), &["tail"]);
+    assert!(why.contains("nobody is logged in in"), "{why}");
 }
 
-/// What one person wrote and did not send is not in the next one's account on the same folder.
+/// What one person wrote and did not send is not in the next one's account on the same folder,
+/// though both may have a conversation with each other.
 #[test]
 fn a_draft_is_its_author_s_alone() {
-    let node = Node::start();
-    let tmux = Tmux::new();
-    tmux.open_chat("ada", WIDE, &node.url, &[]);
-    tmux.sign_up("ada", "a long password");
-    begin(&tmux, "ada", "ada");
-    tmux.sees("ada", "Notes to yourself");
-    tmux.text("ada", "my secret thought");
-    tmux.sees("ada", "> my secret thought");
-    tmux.keys("ada", &["C-q"]);
-    tmux.ends("ada");
-    let folder = tmux.folder("ada");
+    let scene = Scene::new();
+    let [ada, _ben] = scene.enter(["ada", "ben"]);
+    ada.begins("ben");
+    ada.sees("Nothing was said here yet.");
+    ada.types("my secret thought");
+    ada.sees("> my secret thought");
+    let folder = ada.folder();
+    ada.quits();
     let kept = folder.join("screen.json");
     let before = std::fs::read_to_string(&kept).unwrap();
     assert!(before.contains("my secret thought"), "{before}");
-    tmux.close("ada");
-    let enter = |how: &str, who: &str| {
-        let mut child = Command::new(parlour_tests::tmux::chat())
-            .arg("--data")
-            .arg(&folder)
-            .args([how, who, "--server", &node.url])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(b"a long password\n").unwrap();
-        drop(stdin);
-        assert!(child.wait().unwrap().success());
-    };
-    enter("signup", "ben");
-    tmux.open_chat("ada", WIDE, &node.url, &[]);
-    let screen = tmux.sees("ada", "Parlour · ben");
+    // Ben logs in on her folder.
+    let mut child = Command::new(parlour_tests::tmux::chat())
+        .arg("--data")
+        .arg(&folder)
+        .args(["login", "ben", "--server", &scene.node.url])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    let ben = scene.opens("ada", &[]);
+    let screen = ben.sees("Parlour · ben");
     assert!(!screen.contains("my secret"), "{screen}");
-    begin(&tmux, "ada", "ada");
-    let screen = tmux.sees("ada", "Nothing was said here yet.");
+    // The very conversation that it was written in.
+    ben.begins("ada");
+    let screen = ben.sees("Nothing was said here yet.");
     assert!(!screen.contains("my secret"), "{screen}");
-    tmux.keys("ada", &["C-q"]);
-    tmux.ends("ada");
+    ben.quits();
     let after = std::fs::read_to_string(&kept).unwrap();
     assert!(!after.contains("my secret thought"), "{after}");
 }

@@ -164,6 +164,9 @@ async fn what_was_asked_for_offline_is_sent_by_the_next_process() {
     drop(peer);
     // What is held is there without a server too.
     let data = Data::open(dir.path()).unwrap();
+    let places = data.places().unwrap();
+    assert_eq!(places[&room()].came, [(Seq(1), Seq(1))]);
+    assert_eq!(places[&room()].head, Seq(1));
     let client = Client::connect(Config::stored(data).unwrap())
         .await
         .unwrap();

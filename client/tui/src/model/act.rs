@@ -229,7 +229,7 @@ impl Model {
         }
         let question = format!("Leave {}?", self.title(conversation));
         let request = Request::Send(Box::new(draft::leave(conversation)));
-        let command = Command::Act(0, Box::new(request));
+        let command = self.on_page(request);
         self.over = Some(Over::Ask(question, Box::new(command), None));
     }
 

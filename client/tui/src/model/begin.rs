@@ -7,10 +7,10 @@ use parlour_sdk::protocol::ConversationId;
 use parlour_sdk::protocol::http::Profile;
 use parlour_sdk::protocol::kind::{HistoryRule, Role, Shape, setting};
 use parlour_sdk::protocol::record::Named;
-use parlour_sdk::{Request, draft};
+use parlour_sdk::{Link, Request, draft};
 
 use super::page::{JOIN, WHO, WHO_JOINS, WRITE, who, who_joins};
-use super::{Command, Model, Over, Purpose};
+use super::{Command, Model, Over, Purpose, Question};
 use crate::form::{Done, Field, Form};
 use crate::keys::Action;
 use crate::shown;
@@ -39,11 +39,7 @@ fn fields(chosen: usize) -> Vec<Field> {
             Field::choice(WRITE, WHO, 0),
             Field::choice(JOIN, WHO_JOINS, 1),
         ],
-        _ => vec![Field::new(
-            "Its id",
-            "",
-            "members see it on its page: Ctrl+G",
-        )],
+        _ => vec![Field::new("Its id", "", "on its page: Ctrl+G")],
     }
 }
 
@@ -154,15 +150,30 @@ impl Model {
     }
 
     /// What was asked for was not even taken for sending.
-    pub(super) fn not_taken(&mut self, number: u64, why: &str) {
+    pub(super) fn not_taken(&mut self, asked: Question, why: &str) {
         let why = shown::line(why);
-        if let Some(form) = self.waits_for(number) {
+        if let Some(form) = self.waits_for(asked.number) {
             form.error = Some(why);
-        } else if let Some(Over::Page(page)) = &mut self.over {
-            page.error = Some(why);
         } else {
-            self.say(why);
+            self.told_no(asked.on, why);
         }
+    }
+
+    /// The client was begun anew: nothing answers what went out through the one before. What was
+    /// looked up is answered all the same.
+    pub(super) fn anew(&mut self) {
+        let form = match &mut self.over {
+            Some(Over::New(form) | Over::Set(form, ..)) if form.busy && form.sent => form,
+            _ => return self.link_changed(Link::Connecting),
+        };
+        (form.busy, form.sent) = (false, false);
+        form.error = Some(
+            "The connection was begun anew before an answer came. What went out may still come \
+             about: look before you ask for it again."
+                .to_owned(),
+        );
+        self.awaited = None;
+        self.link_changed(Link::Connecting);
     }
 
     /// A conversation was made, and is opened if it is still waited for.

@@ -32,7 +32,7 @@ pub(crate) fn entrance(server: &str, name: &str) -> Form {
 
 fn entrance_fields(chosen: usize, server: &str, name: &str) -> Vec<Field> {
     let mut fields = vec![
-        Field::new("Server", server, "http://HOST:PORT or https://HOST"),
+        Field::new("Server", server, "http://HOST:PORT"),
         Field::new("Name", name, "no spaces, no @, no :"),
         Field::masked("Password", "8 characters or more"),
     ];

@@ -70,6 +70,8 @@ pub(crate) enum Msg {
     /// Nobody is logged in any more, and why if they did not ask for it.
     Out(Option<String>),
     Link(Link),
+    /// The client was begun anew: what was asked of it before has no answer.
+    Anew,
     /// The local store cannot write, or can again.
     Store(Option<String>),
     List(Vec<Summary>),
@@ -82,10 +84,10 @@ pub(crate) enum Msg {
     Profiles(Option<Vec<Profile>>),
     /// Who is a member; none if it could not be asked.
     Members(ConversationId, Option<Vec<Named>>),
-    /// What was asked for under this number has its outcome; a refusal in words.
-    Acted(u64, ConversationId, MessageId, Result<(), String>),
-    /// What was asked for under this number was not even taken for sending, and why.
-    NotTaken(u64, String),
+    /// What was asked for has its outcome, in this conversation; a refusal in words.
+    Acted(Question, ConversationId, MessageId, Result<(), String>),
+    /// What was asked for was not even taken for sending, and why.
+    NotTaken(Question, String),
     /// Whom the names mean that were looked up under this number, or which are nobody's.
     Found(u64, Purpose, Result<Vec<Profile>, String>),
     /// Names that begin so.
@@ -99,6 +101,15 @@ pub(crate) enum Msg {
     Pins(ConversationId, Vec<Arc<Event>>),
     /// Where a text is, newest first.
     Matches(ConversationId, String, Vec<Seq>),
+}
+
+/// What was asked for: whose answer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// What a form waits for; 0 if none does.
+    pub(crate) number: u64,
+    /// The conversation on whose page it was asked, if it was; a block is not sent there.
+    pub(crate) on: Option<ConversationId>,
 }
 
 /// What names were looked up for.
@@ -137,8 +148,8 @@ pub(crate) enum Command {
     Core(Core),
     /// A request, and the text that it was made of.
     Request(Box<Request>, Option<(ConversationId, String)>),
-    /// A request whose outcome is told, under this number.
-    Act(u64, Box<Request>),
+    /// A request whose outcome is told.
+    Act(Question, Box<Request>),
     /// A request that makes a conversation, with these settings, under this number; it is then
     /// opened.
     Make(u64, Box<Request>, Vec<(&'static str, &'static str)>),
@@ -163,4 +174,8 @@ pub(crate) struct OwnAffairs {
     pub(crate) set: Affairs,
     /// Those on their way: whether each is to be on.
     pub(crate) underway: BTreeMap<(String, String), bool>,
+    /// Since when the server has not answered one that was sent.
+    pub(crate) unanswered_since_ms: Option<u64>,
+    /// One waits because the server takes only so many in a while.
+    pub(crate) slowed: bool,
 }

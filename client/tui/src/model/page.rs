@@ -11,7 +11,7 @@ use parlour_sdk::protocol::kind::{self, Role};
 use parlour_sdk::protocol::{ConversationId, UserId};
 use parlour_sdk::{Request, draft};
 
-use super::{Command, Model, Over};
+use super::{Command, Model, Over, Question};
 use crate::form::Field;
 use crate::keys::Action;
 
@@ -168,7 +168,7 @@ impl Model {
         };
         let conversation = chat.conversation;
         let summary = self.open_summary();
-        let act = |frame| Box::new(Command::Act(0, Box::new(Request::Send(Box::new(frame)))));
+        let act = |frame| Box::new(self.on_page(Request::Send(Box::new(frame))));
         match (action, chosen) {
             (Action::Name, _) => {
                 let name = summary.and_then(|s| s.name.as_deref()).unwrap_or_default();
@@ -253,7 +253,13 @@ impl Model {
     fn own_command(&self, kind: &str, key: String, on: bool) -> Command {
         let me = self.me.as_ref().map(|me| me.user).unwrap_or_default();
         let frame = draft::own(me, kind, key, on);
-        Command::Act(0, Box::new(Request::Send(Box::new(frame))))
+        self.on_page(Request::Send(Box::new(frame)))
+    }
+
+    /// Asks for something on the open conversation's page: a refusal is told there.
+    pub(super) fn on_page(&self, request: Request) -> Command {
+        let on = self.chat.as_ref().map(|c| c.conversation);
+        Command::Act(Question { number: 0, on }, Box::new(request))
     }
 
     /// Opens the chat with this user.

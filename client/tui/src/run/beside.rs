@@ -16,7 +16,7 @@ use parlour_sdk::{
 use tokio::sync::mpsc::Sender;
 
 use super::Reply;
-use crate::model::{Command, Entry, Msg};
+use crate::model::{Command, Entry, Msg, Question};
 
 /// What this device is called in lists of devices.
 const DEVICE: &str = "parlour-chat";
@@ -70,7 +70,7 @@ pub(super) fn ask(command: Command, client: Client, replies: Sender<Reply>) {
                 let members = members(&client, conversation).await.ok();
                 Reply::Msg(Msg::Members(conversation, members))
             }
-            Command::Act(number, request) => match act(&client, number, *request).await {
+            Command::Act(asked, request) => match act(&client, asked, *request).await {
                 Some(reply) => reply,
                 None => return,
             },
@@ -109,29 +109,29 @@ async fn logged_out(client: &Client) -> Reply {
 }
 
 /// Asks for something, and waits for its outcome, however long that takes.
-async fn act(client: &Client, number: u64, request: Request) -> Option<Reply> {
-    let asked = Asked::of(&request);
+async fn act(client: &Client, asked: Question, request: Request) -> Option<Reply> {
+    let about = About::of(&request);
     let (accepted, done) = match client.deliver(request).await {
         Ok((accepted, Ended::Sent { .. } | Ended::GivenUp)) => (accepted, Ok(())),
         Ok((accepted, Ended::Refused { code, message })) => (accepted, Err(refused(code, message))),
         // It is being closed; what was accepted is in the outbox.
         Err(Error::Closed) => return None,
-        Err(error) => return Some(Reply::Msg(Msg::NotTaken(number, asked.not_taken(&error)))),
+        Err(error) => return Some(Reply::Msg(Msg::NotTaken(asked, about.not_taken(&error)))),
     };
     let Accepted { conversation, id } = accepted;
-    Some(Reply::Msg(Msg::Acted(number, conversation, id, done)))
+    Some(Reply::Msg(Msg::Acted(asked, conversation, id, done)))
 }
 
 /// What was asked for, as far as a refusal of it is told by it.
 #[derive(Clone, Copy)]
-pub(super) enum Asked {
+pub(super) enum About {
     Name,
     Topic,
     Making,
     Else,
 }
 
-impl Asked {
+impl About {
     pub(super) fn of(request: &Request) -> Self {
         match request {
             Request::Create { .. } => Self::Making,
@@ -269,8 +269,8 @@ mod tests {
         let (me, conversation) = (UserId::default(), ConversationId::default());
         let told = |frame: parlour_sdk::protocol::frame::client::Send| {
             let unfit = check::send(&frame, me, &Limits::default()).unwrap_err();
-            let asked = Asked::of(&Request::Send(Box::new(frame)));
-            asked.not_taken(&Error::Refused(Refused::Unfit(unfit)))
+            let about = About::of(&Request::Send(Box::new(frame)));
+            about.not_taken(&Error::Refused(Refused::Unfit(unfit)))
         };
         let long = "x".repeat(300);
         assert_eq!(
@@ -282,6 +282,6 @@ mod tests {
             "The topic has 300 bytes, at most 256 are allowed."
         );
         let full = Error::Refused(Refused::OutboxFull { waiting: 3 });
-        assert!(Asked::Name.not_taken(&full).starts_with("3 messages wait"));
+        assert!(About::Name.not_taken(&full).starts_with("3 messages wait"));
     }
 }

@@ -3,7 +3,7 @@
 use parlour_sdk::protocol::ConversationId;
 use parlour_sdk::{Client, Error, Request, draft};
 
-use super::beside::Asked;
+use super::beside::About;
 
 /// Makes a conversation, and then sets what is to be other than usual. What was made is there even
 /// if a setting is not taken: then it is said why.
@@ -12,12 +12,12 @@ pub(super) async fn make(
     request: Request,
     settings: Vec<(&'static str, &'static str)>,
 ) -> Result<(ConversationId, Option<String>), (Error, String)> {
-    let asked = Asked::of(&request);
+    let about = About::of(&request);
     let made = client.request(request).await;
     let conversation = match made {
         Ok(accepted) => accepted.conversation,
         Err(error) => {
-            let why = asked.not_taken(&error);
+            let why = about.not_taken(&error);
             return Err((error, why));
         }
     };

@@ -86,8 +86,11 @@ impl Wanted {
 
 /// What is blocked and muted, as far as it is held or on its way.
 fn own_affairs(core: &core::Client, own: ConversationId) -> OwnAffairs {
+    let summary = core.summary(own);
     let mut all = OwnAffairs {
         store: core.store(),
+        unanswered_since_ms: summary.as_ref().and_then(|s| s.unanswered_since_ms),
+        slowed: summary.is_some_and(|s| s.slowed),
         ..OwnAffairs::default()
     };
     for (key, (seq, value)) in core.set(own, &[kind::BLOCK, kind::MUTE]) {

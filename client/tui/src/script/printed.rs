@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use parlour_sdk::protocol::{ConversationId, Seq};
 
 /// Places printed, by conversation: ranges, both ends included, rising and apart.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Printed(BTreeMap<ConversationId, Vec<(Seq, Seq)>>);
 
 impl Printed {
     /// Whether this place was printed.
     pub(super) fn has(&self, conversation: ConversationId, seq: Seq) -> bool {
-        let ranges = self.0.get(&conversation);
-        ranges.is_some_and(|all| all.iter().any(|(from, to)| (*from..=*to).contains(&seq)))
+        self.hole(conversation, seq, seq).is_none()
     }
 
     /// These places were printed, or have nothing to print.
@@ -37,11 +36,32 @@ impl Printed {
         all.insert(at, (from, to));
     }
 
-    /// The place before the first that was not printed.
-    pub(super) fn end(&self, conversation: ConversationId) -> Seq {
-        let first = self.0.get(&conversation).and_then(|all| all.first());
-        let whole = first.filter(|(from, _)| *from <= Seq(1));
-        whole.map_or(Seq::ZERO, |(_, to)| *to)
+    /// The first places in a row that were not printed, among those from here to there.
+    pub(super) fn hole(
+        &self,
+        conversation: ConversationId,
+        from: Seq,
+        to: Seq,
+    ) -> Option<(Seq, Seq)> {
+        let (mut from, mut to) = (from, to);
+        for (first, last) in self.0.get(&conversation).into_iter().flatten() {
+            if (*first..=*last).contains(&from) {
+                from = last.next();
+            } else if *first > from {
+                to = to.min(Seq(first.0.saturating_sub(1)));
+                break;
+            }
+        }
+        (from <= to).then_some((from, to))
+    }
+
+    /// All of it: conversation, first and last place.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ConversationId, Seq, Seq)> {
+        let of = |(c, all): (&ConversationId, &Vec<(Seq, Seq)>)| {
+            let c = *c;
+            all.clone().into_iter().map(move |(from, to)| (c, from, to))
+        };
+        self.0.iter().flat_map(of)
     }
 }
 
@@ -58,14 +78,19 @@ mod tests {
             (printed.has(c, Seq(7)), printed.has(c, Seq(6))),
             (true, false)
         );
-        assert_eq!(printed.end(c), Seq::ZERO, "the first lacks");
+        let hole = |printed: &Printed| printed.hole(c, Seq(1), Seq(12));
+        assert_eq!(hole(&printed), Some((Seq(1), Seq(6))));
         printed.add(c, Seq(1), Seq(4));
-        assert_eq!(printed.end(c), Seq(4));
+        assert_eq!(hole(&printed), Some((Seq(5), Seq(6))));
         printed.add(c, Seq(5), Seq(5));
         printed.add(c, Seq(11), Seq(11));
-        assert_eq!(printed.end(c), Seq(5));
+        assert_eq!(hole(&printed), Some((Seq(6), Seq(6))));
         printed.add(c, Seq(5), Seq(6));
-        assert_eq!(printed.end(c), Seq(9));
-        assert_eq!(printed.0.get(&c).unwrap().len(), 2);
+        assert_eq!(hole(&printed), Some((Seq(10), Seq(10))));
+        assert_eq!(printed.hole(c, Seq(2), Seq(9)), None);
+        assert_eq!(printed.hole(c, Seq(10), Seq(9)), None);
+        printed.add(c, Seq(10), Seq(10));
+        assert_eq!(hole(&printed), Some((Seq(12), Seq(12))));
+        assert_eq!(printed.all().count(), 1);
     }
 }

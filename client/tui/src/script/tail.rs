@@ -1,12 +1,13 @@
 //! `tail`: events as they come, and those missed before.
 //!
-//! Promises: of what this device did not hold when it began, every event once, however fast they
-//! come: those that overtook this reader are read from the server's history. Within a conversation
-//! they rise, but for what fills a gap late. What was fetched but not printed before an earlier end,
-//! or by another command in the same folder, is held, and not printed again: `history` has it.
+//! Promises: from its first run in a folder on, every event that the folder did not hold then is
+//! printed once, over later runs too, however fast they come: those that overtook this reader are
+//! read from the server's history. After a kill the last line may come again. Within a conversation
+//! they rise, but for what fills a gap late. When the server's store is another, all of it is
+//! printed. What cannot be read any more is said on standard error.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,20 +15,26 @@ use std::time::Duration;
 use anyhow::bail;
 use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Action;
-use parlour_sdk::protocol::frame::server::Event;
+use parlour_sdk::protocol::frame::server::{Event, Stretch};
 use parlour_sdk::protocol::{ConversationId, Seq, StoreId};
 use parlour_sdk::{Client, Config, Data, Error, Fetch, Link, Summary, Update, Updates};
 
 use super::printed::Printed;
+use super::record::Record;
 use super::told::Told;
 use super::{out, people_of, trust};
 
 /// Events printed together: names are asked for once for all of them.
 const BATCH: usize = 256;
 /// Events of a page of history.
-const PAGE: u32 = 100;
-/// After how long a history that could not be read is asked for again.
+const PAGE: u64 = 100;
+/// After how long a history that could not be read is asked for again: twice as long each time.
 const AGAIN: Duration = Duration::from_secs(1);
+const AGAIN_MAX: Duration = Duration::from_secs(30);
+/// How often in a row an answer that is not Parlour's is taken for a passing fault.
+const ODD_MAX: u32 = 6;
+/// After how long it is said that the server is not there.
+const LATE: Duration = Duration::from_secs(3);
 
 pub(super) async fn run(
     folder: PathBuf,
@@ -37,13 +44,25 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let mut data = Data::open(&folder)?;
     trust(&mut data, ca)?;
+    let Some((_, session)) = data.session()? else {
+        return Err(Error::NotLoggedIn { path: folder }.into());
+    };
+    // Before anything new can come.
+    let record = Record::open(&folder, session.user, || {
+        let mut held = Printed::default();
+        for (conversation, places) in data.places()? {
+            for (from, to) in places.came {
+                held.add(conversation, from, to);
+            }
+        }
+        Ok((data.store()?, held))
+    })?;
     let mut config = Config::stored(data)?.fetch(Fetch::Everything);
     config.updates_max = updates_max;
     let client = Client::connect(config).await?;
-    let mut updates = client.updates();
-    let mut tail = Tail::new(client, &folder, json).await?;
+    let mut tail = Tail::new(client, &folder, json, record);
     let done = tokio::select! {
-        done = tail.follow(&mut updates) => done,
+        done = tail.follow() => done,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     tail.client.close().await;
@@ -57,51 +76,78 @@ struct Came {
     events: Vec<Arc<Event>>,
     /// Places that have nothing to print.
     withheld: Vec<(ConversationId, Seq, Seq)>,
-    /// Some were dropped, or everything is another store's.
+    /// The server's store is another from here on.
+    store: Option<StoreId>,
+    /// Some were dropped.
     behind: bool,
     stopped: Option<String>,
     ended: bool,
 }
 
+/// Which places are read from the server's history.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Places {
+    /// Those that the folder holds: the others come by themselves.
+    Held,
+    /// All that the client knows of.
+    All,
+}
+
+/// What came of reading on.
+enum Read {
+    Done,
+    /// Nobody reads what is printed any more.
+    Unread,
+    /// The connection broke: what was read last may be another store's.
+    Moved,
+}
+
 struct Tail {
     client: Client,
+    updates: Updates,
     told: Told,
     json: bool,
-    printed: Printed,
-    store: Option<StoreId>,
+    record: Record,
+    /// How often in a row the history could not be read.
+    failed: u32,
+    /// What was said on standard error, and is not said again.
+    said_late: bool,
+    said_behind: bool,
+    said_closed: BTreeSet<ConversationId>,
 }
 
 impl Tail {
-    async fn new(client: Client, folder: &Path, json: bool) -> anyhow::Result<Self> {
-        // What is here already is taken as printed, though an earlier run may have ended before.
-        let (store, places) = client.with(|core| (core.store(), core.places())).await?;
-        let mut printed = Printed::default();
-        for (conversation, places) in places {
-            for (from, to) in places.came {
-                printed.add(conversation, from, to);
-            }
-        }
-        Ok(Self {
+    fn new(client: Client, folder: &Path, json: bool, record: Record) -> Self {
+        Self {
+            updates: client.updates(),
             told: Told::new(folder, &client),
             client,
             json,
-            printed,
-            store,
-        })
+            record,
+            failed: 0,
+            said_late: false,
+            said_behind: false,
+            said_closed: BTreeSet::new(),
+        }
     }
 
     /// Prints until nobody reads any more, or the connection ended for good.
-    async fn follow(&mut self, updates: &mut Updates) -> anyhow::Result<()> {
+    async fn follow(&mut self) -> anyhow::Result<()> {
+        // What an earlier run, or another command, fetched and nobody printed.
+        if !self.catch_up(Places::Held).await? {
+            return Ok(());
+        }
         loop {
-            let came = take(updates).await;
+            let came = take(&mut self.updates).await;
             if !self.print(&came.events).await? {
                 return Ok(());
             }
             for (conversation, from, to) in came.withheld {
-                self.printed.add(conversation, from, to);
+                self.record.add(conversation, from, to)?;
             }
-            if came.behind && !self.catch_up().await? {
-                return Ok(());
+            if came.store.is_some() {
+                // All of it comes by itself.
+                self.record.is_of(came.store)?;
             }
             if let Some(why) = came.stopped {
                 bail!(why);
@@ -109,65 +155,157 @@ impl Tail {
             if came.ended {
                 return Ok(());
             }
+            if came.behind {
+                if !std::mem::replace(&mut self.said_behind, true) {
+                    eprintln!(
+                        "more came than could be printed at once; the rest is read from the \
+                         server's history"
+                    );
+                }
+                if !self.catch_up(Places::All).await? {
+                    return Ok(());
+                }
+            }
         }
     }
 
-    /// Reads and prints what was not printed up to the newest that the client knows of, for as long
-    /// as that takes. Says whether anybody still reads.
-    async fn catch_up(&mut self) -> anyhow::Result<bool> {
+    /// Reads and prints what was not printed, for as long as that takes. Says whether anybody
+    /// still reads.
+    async fn catch_up(&mut self, which: Places) -> anyhow::Result<bool> {
+        let mut which = which;
         loop {
-            match self.read_on().await {
-                Ok(reads) => return Ok(reads),
-                Err(error) if is_for_a_while(&error) => {
-                    if let Link::Stopped(Some((code, why))) = self.client.link() {
-                        bail!("{why} ({code})");
-                    }
-                    // What comes meanwhile waits, or is dropped and read on too.
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(error) => return Err(error),
+            self.live().await?;
+            match self.read_on(&mut which).await {
+                Ok(Read::Done) => return Ok(true),
+                Ok(Read::Unread) => return Ok(false),
+                Ok(Read::Moved) => {}
+                Err(error) => self.wait(error).await?,
             }
         }
     }
 
-    async fn read_on(&mut self) -> anyhow::Result<bool> {
-        let known = self.client.with(|core| (core.store(), core.places()));
-        let (store, places) = known.await?;
-        if self.store != store {
-            if self.store.is_some() {
-                self.printed = Printed::default();
+    /// Waits until the client is caught up.
+    async fn live(&mut self) -> anyhow::Result<()> {
+        loop {
+            match tokio::time::timeout(LATE, self.client.live()).await {
+                Ok(live) => return live.map_err(Into::into),
+                Err(_) if self.said_late => {}
+                Err(_) => {
+                    if let Link::Waiting { why, .. } = self.client.link() {
+                        self.said_late = true;
+                        let why = crate::shown::line(&why);
+                        eprintln!("{why}; trying again until it works (Ctrl+C ends)");
+                    }
+                }
             }
-            self.store = store;
         }
+    }
+
+    /// Waits before the history is asked for again; an error if that is of no use.
+    async fn wait(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
+        self.failed += 1;
+        let again = match error.downcast_ref::<Error>() {
+            Some(Error::Unreachable { .. }) => true,
+            // A server on its way up or down may have another in front of it that answers so.
+            Some(Error::Answer { .. }) => self.failed < ODD_MAX,
+            Some(Error::Server { code, .. }) => code.action() == Action::Retry,
+            _ => false,
+        };
+        if !again {
+            return Err(error);
+        }
+        if self.failed == 1 {
+            let why = crate::shown::line(&error.to_string());
+            eprintln!("what was missed cannot be read yet: {why}; trying again (Ctrl+C ends)");
+        }
+        // What comes meanwhile waits, or is dropped and read on too.
+        let times = 1u32.checked_shl(self.failed - 1).unwrap_or(u32::MAX);
+        tokio::time::sleep(AGAIN.saturating_mul(times).min(AGAIN_MAX)).await;
+        Ok(())
+    }
+
+    async fn read_on(&mut self, which: &mut Places) -> anyhow::Result<Read> {
+        let store = self.client.with(|core| core.store()).await?;
+        if self.record.is_of(store)? {
+            // What waits to be taken is the other store's, and all of this one is to be printed.
+            self.updates = self.client.updates();
+            *which = Places::All;
+        }
+        let places = self.client.with(|core| core.places()).await?;
         for (conversation, places) in places {
-            loop {
-                let after = self.printed.end(conversation);
-                if after >= places.head {
-                    break;
+            let ranges = match which {
+                Places::Held => places.came,
+                Places::All => vec![(Seq(1), places.head)],
+            };
+            for (from, to) in ranges {
+                match self.read(conversation, from, to, store).await? {
+                    Read::Done => {}
+                    other => return Ok(other),
                 }
-                let page = self.client.history(conversation, None, Some(after), PAGE);
-                let page = match page.await {
-                    Ok(page) => page,
-                    // It is not one's own to see any more.
-                    Err(Error::Server { code, .. }) if code.action() == Action::GiveUp => break,
-                    Err(error) => return Err(error.into()),
-                };
-                if page.to <= after {
-                    break;
-                }
-                let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
-                if !self.print(&events).await? {
-                    return Ok(false);
-                }
-                self.printed.add(conversation, after.next(), page.to);
             }
         }
-        Ok(true)
+        Ok(Read::Done)
+    }
+
+    /// Reads and prints what was not printed of these places.
+    async fn read(
+        &mut self,
+        conversation: ConversationId,
+        from: Seq,
+        to: Seq,
+        store: Option<StoreId>,
+    ) -> anyhow::Result<Read> {
+        let printed = |tail: &Self| tail.record.printed().hole(conversation, from, to);
+        while let Some((first, last)) = printed(self) {
+            let after = Seq(first.0.saturating_sub(1));
+            let places = last.0.saturating_sub(after.0).min(PAGE);
+            let limit = u32::try_from(places).unwrap_or(u32::MAX);
+            let page = self.client.history(conversation, None, Some(after), limit);
+            let page: Stretch = match page.await {
+                Ok(page) => page,
+                Err(Error::Server { code, message }) if code.action() == Action::GiveUp => {
+                    // It is not one's own to see any more.
+                    self.closed(conversation, &message).await?;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            // A server that was put back to an earlier day in between breaks the connection first.
+            tokio::task::yield_now().await;
+            let now = self.client.with(|core| core.store()).await?;
+            if now != store || self.client.link() != Link::Live {
+                return Ok(Read::Moved);
+            }
+            self.failed = 0;
+            if page.to < first {
+                break;
+            }
+            let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
+            if !self.print(&events).await? {
+                return Ok(Read::Unread);
+            }
+            self.record.add(conversation, first, page.to)?;
+        }
+        Ok(Read::Done)
+    }
+
+    /// Says, once, that what was missed of a conversation cannot be read.
+    async fn closed(&mut self, conversation: ConversationId, why: &str) -> anyhow::Result<()> {
+        if !self.said_closed.insert(conversation) {
+            return Ok(());
+        }
+        let place = match self.client.summary(conversation).await? {
+            Some(summary) => self.told.title(&summary),
+            None => conversation.to_string(),
+        };
+        let why = crate::shown::line(why);
+        eprintln!("{place}: what was missed there cannot be read: {why}");
+        Ok(())
     }
 
     /// Prints those that were not printed. Says whether anybody still reads.
     async fn print(&mut self, events: &[Arc<Event>]) -> anyhow::Result<bool> {
-        let fresh = |e: &&Arc<Event>| !self.printed.has(e.conversation, e.seq);
+        let fresh = |e: &&Arc<Event>| !self.record.printed().has(e.conversation, e.seq);
         let events: Vec<&Arc<Event>> = events.iter().filter(fresh).collect();
         let mut places: BTreeMap<ConversationId, Option<Summary>> = BTreeMap::new();
         if !self.json {
@@ -184,7 +322,7 @@ impl Tail {
             self.told.learn(&self.client, people).await;
         }
         for event in events {
-            if self.printed.has(event.conversation, event.seq) {
+            if self.record.printed().has(event.conversation, event.seq) {
                 continue;
             }
             let place = places.get(&event.conversation).and_then(Option::as_ref);
@@ -196,14 +334,15 @@ impl Tail {
             if !out(&line)? {
                 return Ok(false);
             }
-            self.printed.add(event.conversation, event.seq, event.seq);
+            // Nothing is waited for in between: an end by Ctrl+C does not come there.
+            self.record.add(event.conversation, event.seq, event.seq)?;
         }
         Ok(true)
     }
 }
 
 /// Waits for an update, and takes those that wait with it: not past one that says that some were
-/// dropped, as what follows it comes after those.
+/// dropped, or that the store is another, as what follows comes after that.
 async fn take(updates: &mut Updates) -> Came {
     let mut came = Came::default();
     let Some(mut update) = updates.next().await else {
@@ -220,24 +359,17 @@ async fn take(updates: &mut Updates) -> Came {
             Update::Core(Core::Link(Link::Stopped(Some((code, why))))) => {
                 came.stopped = Some(format!("{why} ({code})"));
             }
-            Update::Lagged(_) | Update::Core(Core::Reset(_)) => came.behind = true,
+            Update::Core(Core::Reset(store)) => came.store = Some(store),
+            Update::Lagged(_) => came.behind = true,
             _ => {}
         }
-        if came.behind || came.stopped.is_some() || came.events.len() >= BATCH {
+        let turn = came.behind || came.store.is_some() || came.stopped.is_some();
+        if turn || came.events.len() >= BATCH {
             return came;
         }
         match updates.try_next() {
             Some(next) => update = next,
             None => return came,
         }
-    }
-}
-
-/// Whether it is of use to ask again.
-fn is_for_a_while(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<Error>() {
-        Some(Error::Unreachable { .. } | Error::Answer { .. }) => true,
-        Some(Error::Server { code, .. }) => code.action() == Action::Retry,
-        _ => false,
     }
 }

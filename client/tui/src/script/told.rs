@@ -32,7 +32,7 @@ impl Told {
         let now_ms = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         let session = client.session();
         let mut model = Model::new(jiff::tz::TimeZone::system(), false, "", now_ms);
-        let kept = Kept::read(folder, session.user);
+        let kept = Kept::read_own(folder, session.user);
         model.restore(Kept {
             open: None,
             ..kept.clone()

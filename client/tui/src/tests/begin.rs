@@ -5,7 +5,7 @@ use parlour_sdk::protocol::kind::Shape;
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{World, direct, group, looks_up, one_send, profile, requests, user};
+use super::world::{World, direct, group, looks_up, of_form, one_send, profile, requests, user};
 use crate::model::{Command, Msg, Purpose};
 
 fn open_now(world: &World) -> Option<parlour_sdk::protocol::ConversationId> {
@@ -139,7 +139,7 @@ fn a_channel_is_made_with_its_settings() {
     // It is not taken: what was written stays, and is handed in again.
     let number = world.model.acts_asked();
     let why = "The name has 300 bytes, at most 256 are allowed.".to_owned();
-    world.tell(Msg::NotTaken(number, why));
+    world.tell(Msg::NotTaken(of_form(number), why));
     let screen = world.screen();
     for seen in ["The name has 300 bytes", "News", "what is new"] {
         assert!(screen.contains(seen), "no {seen:?} in\n{screen}");
@@ -183,7 +183,7 @@ fn a_channel_is_joined_by_its_id() {
     world.keys(&["Ctrl+u", &id, "Enter"]);
     let asked = world.asked();
     let number = asked.iter().find_map(|c| match c {
-        Command::Act(number, request) => Some((*number, request.clone())),
+        Command::Act(asked, request) => Some((asked.number, request.clone())),
         _ => None,
     });
     let Some((number, request)) = number else {
@@ -197,7 +197,7 @@ fn a_channel_is_joined_by_its_id() {
     // It is not open: that is said, and the form stays.
     let message = MessageId::derived("test", &[b"1"]);
     let no = Err("There is no such conversation.".to_owned());
-    world.tell(Msg::Acted(number, group("News"), message, no));
+    world.tell(Msg::Acted(of_form(number), group("News"), message, no));
     let screen = world.screen();
     assert!(
         screen.contains("There is no such") && screen.contains(&id),
@@ -207,7 +207,12 @@ fn a_channel_is_joined_by_its_id() {
     assert!(world.asked().contains(&dropped), "it is in the form");
     world.keys(&["Enter"]);
     world.with_channel("News", 12);
-    world.tell(Msg::Acted(number + 1, group("News"), message, Ok(())));
+    world.tell(Msg::Acted(
+        of_form(number + 1),
+        group("News"),
+        message,
+        Ok(()),
+    ));
     assert_eq!(open_now(&world), Some(group("News")));
     assert!(world.model.over.is_none());
     // Who is in it already opens it at once.

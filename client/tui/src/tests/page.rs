@@ -7,8 +7,10 @@ use parlour_sdk::protocol::{MessageId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
 
-use super::world::{World, direct, group, looks_up, named, one_send, profile, requests, user};
-use crate::model::{Command, Msg, OwnAffairs, Purpose};
+use super::world::{
+    World, direct, group, looks_up, named, of_form, on_page, one_send, profile, requests, user,
+};
+use crate::model::{Command, Msg, Over, OwnAffairs, Purpose};
 
 /// A group in which Ada has this role, its page open.
 fn friday(role: Role) -> World {
@@ -42,7 +44,7 @@ fn done(world: &mut World, done: Result<(), &str>) -> MessageId {
     let acts = world.model.acts_asked();
     let id = MessageId::derived("test", &[b"act"]);
     let done = done.map_err(str::to_owned);
-    world.tell(Msg::Acted(acts, group("Friday"), id, done));
+    world.tell(Msg::Acted(of_form(acts), group("Friday"), id, done));
     id
 }
 
@@ -144,7 +146,12 @@ fn members_are_added_removed_and_given_roles() {
     assert_eq!(send.named[0].user, user("ben"));
     let id = MessageId::derived("test", &[b"act"]);
     let no = Err("That has changed meanwhile: look again.".to_owned());
-    world.tell(Msg::Acted(0, group("Friday"), id, no));
+    world.tell(Msg::Acted(
+        on_page(group("Friday")),
+        group("Friday"),
+        id,
+        no,
+    ));
     assert!(world.screen().contains("That has changed meanwhile"));
     world.keys(&["Home", "x"]);
     assert!(world.screen().contains("That is you: X leaves."));
@@ -297,7 +304,7 @@ fn what_is_not_even_taken_is_told_in_the_form() {
     assert!(world.screen().contains("It goes out: Esc closes this"));
     let number = world.model.acts_asked();
     let why = "The name has 300 bytes, at most 256 are allowed.".to_owned();
-    world.tell(Msg::NotTaken(number, why));
+    world.tell(Msg::NotTaken(of_form(number), why));
     let screen = world.screen();
     assert!(screen.contains("The name has 300 bytes"), "{screen}");
     assert!(!screen.contains("Asking the server"), "{screen}");
@@ -350,4 +357,86 @@ fn the_page_of_a_large_channel_says_how_much_of_its_list_is_there() {
     world.keys(&["Ctrl+g", "End"]);
     let screen = world.screen();
     assert!(screen.contains("the first 500 of 4190"), "{screen}");
+}
+
+#[test]
+fn a_refusal_is_told_of_the_conversation_that_it_was_asked_of() {
+    let mut world = friday(Role::Owner);
+    let ben = world.with_direct("ben");
+    world.refresh();
+    world.keys(&["u"]);
+    let asked = world.asked();
+    let asked = asked.iter().find_map(|c| match c {
+        Command::Act(asked, _) => Some(*asked),
+        _ => None,
+    });
+    assert_eq!(asked, Some(on_page(group("Friday"))));
+    // Another page is open when the answer comes; a mute is sent to oneself.
+    world.keys(&["Esc", "Alt+Down", "Ctrl+g"]);
+    assert_eq!(world.model.chat.as_ref().unwrap().conversation, ben);
+    let id = MessageId::derived("test", &[b"act"]);
+    let no = || Err("Only so many.".to_owned());
+    let refused = |c| Msg::Acted(on_page(c), direct("ada"), id, no());
+    world.tell(refused(group("Friday")));
+    let of_page = |world: &World| match &world.model.over {
+        Some(Over::Page(page)) => page.error.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of_page(&world), None);
+    let screen = world.screen();
+    assert!(screen.contains("Friday: Only so many."), "{screen}");
+    world.tell(Msg::NotTaken(
+        on_page(group("Friday")),
+        "The outbox is full.".to_owned(),
+    ));
+    assert_eq!(of_page(&world), None);
+    assert!(world.screen().contains("Friday: The outbox is full."));
+    world.tell(refused(ben));
+    assert_eq!(of_page(&world).as_deref(), Some("Only so many."));
+}
+
+#[test]
+fn a_form_does_not_wait_for_an_answer_that_cannot_come() {
+    let mut world = friday(Role::Owner);
+    world.keys(&["n", "x", "Enter"]);
+    assert!(world.screen().contains("It goes out: Esc closes this"));
+    world.tell(Msg::Anew);
+    let screen = world.screen();
+    assert!(screen.contains("look before you ask for it"), "{screen}");
+    assert!(!screen.contains("It goes out"), "{screen}");
+    // What is looked up over HTTP is answered all the same.
+    world.keys(&["Esc", "a", "eve", "Enter"]);
+    world.tell(Msg::Anew);
+    assert!(!world.screen().contains("look before you ask"));
+    let (number, add) = (world.model.acts_asked(), Purpose::Add(group("Friday")));
+    world.asked();
+    world.tell(Msg::Found(number, add, Ok(vec![profile("eve")])));
+    assert_eq!(one_send(&mut world).kind.as_deref(), Some("add"));
+}
+
+#[test]
+fn matters_of_one_s_own_that_are_not_answered_are_told_too() {
+    let mut world = World::new(100, 16);
+    // Says whether they are read again by and by.
+    let tell = |world: &mut World, since, slowed| {
+        world.tell(Msg::Affairs(OwnAffairs {
+            unanswered_since_ms: since,
+            slowed,
+            ..OwnAffairs::default()
+        }));
+        world.now += 12_000;
+        let commands = world.model.update(Msg::Tick, world.now);
+        commands.contains(&Command::ReadList)
+    };
+    let since = Some(world.now);
+    assert!(tell(&mut world, since, false));
+    let screen = world.screen();
+    assert!(
+        screen.contains("The server does not answer (12 s)"),
+        "{screen}"
+    );
+    assert!(tell(&mut world, None, true));
+    assert!(world.screen().contains("Sending more slowly"));
+    assert!(!tell(&mut world, None, false));
+    assert!(world.screen().contains("Parlour · ada"));
 }

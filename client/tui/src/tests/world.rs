@@ -23,7 +23,7 @@ use ratatui::buffer::CellWidth as _;
 use serde_json::{Value, json};
 
 use crate::model::chat::{Window, event_of};
-use crate::model::{Command, Me, Model, Msg, Purpose};
+use crate::model::{Command, Me, Model, Msg, Purpose, Question};
 use crate::view;
 
 /// Tuesday 24 November 2026, 12:00 UTC.
@@ -40,6 +40,19 @@ pub(super) fn direct(name: &str) -> ConversationId {
 
 pub(super) fn group(name: &str) -> ConversationId {
     ConversationId::derived("test", &[name.as_bytes()])
+}
+
+/// What a form asked for.
+pub(super) fn of_form(number: u64) -> Question {
+    Question { number, on: None }
+}
+
+/// What was one key on the page of a conversation.
+pub(super) fn on_page(conversation: ConversationId) -> Question {
+    Question {
+        number: 0,
+        on: Some(conversation),
+    }
 }
 
 /// What the core holds of one conversation.

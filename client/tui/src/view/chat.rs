@@ -12,7 +12,7 @@ use crate::model::chat::{Chat, Mode, id_of};
 use crate::model::{Model, Pane};
 use crate::theme::Theme;
 use crate::timeline::{self, said};
-use crate::{shown, text, when};
+use crate::{banner, shown, text, when};
 
 pub(super) fn draw(model: &Model, theme: Theme, areas: ChatAreas, frame: &mut Frame<'_>) {
     let Some(chat) = &model.chat else { return };
@@ -123,10 +123,8 @@ fn status(model: &Model, chat: &Chat, theme: Theme, areas: ChatAreas, frame: &mu
     let width = usize::from(area.width);
     let typing = typing(model, chat);
     let (left, style) = match &chat.composer.mode {
-        Mode::Edit(..) => (
-            "editing · Esc leaves it as it was".to_owned(),
-            theme.accent(),
-        ),
+        // In words that fit, further down.
+        Mode::Edit(..) => (String::new(), theme.accent()),
         Mode::Reply(seq) => {
             let quoted = chat.event(*seq).map(|e| said::quote(model, e));
             let quoted = quoted.unwrap_or_else(|| "an earlier message".to_owned());
@@ -146,9 +144,22 @@ fn status(model: &Model, chat: &Chat, theme: Theme, areas: ChatAreas, frame: &mu
         _ if chat.gap => "catching up… ".to_owned(),
         (true, _) => String::new(),
         (false, 0) => "↓ more below ".to_owned(),
+        (false, n) if width < 50 => format!("↓ {n} unread below "),
         (false, n) => format!("↓ {n} unread below · End "),
     };
     let rest = width.saturating_sub(text::width(&right) + 1);
+    let editing = [
+        "editing · Esc leaves it as it was",
+        "editing · Esc",
+        "editing",
+    ];
+    let left = match &chat.composer.mode {
+        Mode::Edit(..) => banner::fitting(&editing, rest).to_owned(),
+        Mode::New if text::width(&left) > rest && chat.typing.len() > 1 => {
+            format!("{} are typing…", chat.typing.len())
+        }
+        _ => left,
+    };
     let line = Line::from(vec![
         Span::styled(format!(" {}", text::fit(&left, rest)), style),
         Span::styled(right, theme.accent()),
@@ -175,14 +186,17 @@ fn compose(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fra
     let over = model.over.is_some();
     if let Some(find) = &chat.find {
         let prompt = "search: ";
-        let cells = usize::from(area.width).saturating_sub(prompt.len() + 20);
-        let (rows, (row, column)) = find.edit.rows(cells.max(2), false);
-        let text = rows.get(row).cloned().unwrap_or_default();
+        let width = usize::from(area.width).saturating_sub(prompt.len());
+        let none = ["  nothing loaded has it", "  none loaded"];
         let found = match (find.searched.as_str(), find.places.len()) {
             ("", _) => "  Enter searches".to_owned(),
-            (_, 0) => "  nothing loaded has it".to_owned(),
+            // What is searched for has room too.
+            (_, 0) => banner::fitting(&none, width.saturating_sub(24)).to_owned(),
             (_, n) => format!("  {} of {n}", find.at + 1),
         };
+        let cells = width.saturating_sub(text::width(&found) + 1);
+        let (rows, (row, column)) = find.edit.rows(cells.max(2), false);
+        let text = rows.get(row).cloned().unwrap_or_default();
         let line = Line::from(vec![
             Span::styled(prompt, theme.accent()),
             Span::raw(text),
@@ -195,15 +209,17 @@ fn compose(model: &Model, chat: &Chat, theme: Theme, area: Rect, frame: &mut Fra
         return;
     }
     if model.is_out() {
-        let line = "You are not a member here any more; what was said can be read.";
-        let line = text::cut(line, usize::from(area.width));
+        let out = [
+            "You are not a member here any more; what was said can be read.",
+            "You are not a member here any more.",
+            "You are no member.",
+        ];
+        let line = banner::fitting(&out, usize::from(area.width));
         return super::put(vec![Line::from(line)], theme.dim(), area, frame);
     }
     if model.only_reads() && chat.composer.edit.is_empty() {
-        let line = text::cut(
-            "Only admins and owners write here.",
-            usize::from(area.width),
-        );
+        let only = ["Only admins and owners write here.", "Only admins write."];
+        let line = banner::fitting(&only, usize::from(area.width));
         return super::put(vec![Line::from(line)], theme.dim(), area, frame);
     }
     let here = model.pane == Pane::Compose;

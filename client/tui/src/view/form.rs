@@ -106,7 +106,38 @@ pub(super) fn draw(
     }
 }
 
+/// What is left out of a form where it does not fit, beginning with what is missed least.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Without {
+    Nothing,
+    /// What is said under it.
+    Foot,
+    /// Empty lines.
+    Gaps,
+    /// All fields but the one with the cursor.
+    Fields,
+}
+
 fn lay(form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
+    let rows = usize::from(whole.height.saturating_sub(2));
+    let fits = |laid: &Laid| laid.lines.len() <= rows;
+    let mut laid = lay_without(Without::Nothing, form, foot, theme, whole);
+    // Of what is said under it as many sentences as there is room for.
+    let mut foot = foot;
+    while let (false, [more @ .., _]) = (fits(&laid), foot) {
+        foot = more;
+        laid = lay_without(Without::Nothing, form, foot, theme, whole);
+    }
+    for without in [Without::Foot, Without::Gaps, Without::Fields] {
+        if !fits(&laid) {
+            laid = lay_without(without, form, foot, theme, whole);
+        }
+    }
+    laid
+}
+
+fn lay_without(without: Without, form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
+    let gap = without < Without::Gaps;
     let width = whole.width.min(64);
     let inner = usize::from(width.saturating_sub(4));
     let label = form.fields.iter().map(|f| f.label.len()).max().unwrap_or(0);
@@ -121,12 +152,20 @@ fn lay(form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
         room,
     };
     let offset = usize::from(!form.choices.is_empty());
-    if offset > 0 {
+    let all = without < Without::Fields;
+    if offset > 0 && (all || form.at == 0) {
         choices(form, inner, theme, &mut laid);
-        laid.lines.push(Line::default());
+        if gap {
+            laid.lines.push(Line::default());
+        }
     }
     for (at, field) in form.fields.iter().enumerate() {
         let here = form.at == at + offset;
+        if !all && !here {
+            // Nowhere to be clicked.
+            laid.fields.push((usize::MAX, 0));
+            continue;
+        }
         laid.fields.push((laid.lines.len(), label + 3));
         let name = format!("{} ", text::fit(field.label, label));
         let style = if here { theme.accent() } else { theme.plain() };
@@ -146,7 +185,12 @@ fn lay(form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
                 Span::raw(text::cut(&shown, room))
             });
         }
+        let all: usize = field.options.iter().map(|o| text::width(o) + 2).sum();
         for (at, option) in field.options.iter().enumerate() {
+            // Where not all have room the others are turned to.
+            if all > room && at != field.chosen {
+                continue;
+            }
             let (mark, style) = match (at == field.chosen, here) {
                 (true, true) => (format!("[{option}]"), theme.chosen()),
                 (true, false) => (format!("[{option}]"), theme.bold()),
@@ -161,15 +205,24 @@ fn lay(form: &Form, foot: &[String], theme: Theme, whole: Rect) -> Laid {
         let ideas = format!("perhaps: {}", form.ideas.join("  "));
         lines.push(Line::styled(text::cut(&ideas, inner), theme.dim()));
     }
-    lines.push(Line::default());
+    if gap {
+        lines.push(Line::default());
+    }
+    // Behind it comes something, or the frame.
+    let ends = foot.is_empty() || without >= Without::Foot;
     if let Some(error) = &form.error {
         for line in text::wrap(&shown::line(error), inner) {
             lines.push(Line::styled(line, theme.error()));
         }
-        lines.push(Line::default());
+        if !ends {
+            lines.push(Line::default());
+        }
     }
     let busy = form.busy && foot.is_empty();
     let busy = busy.then(|| "Asking the server…".to_owned());
+    if without >= Without::Foot {
+        return laid;
+    }
     for line in foot.iter().chain(&busy) {
         for line in text::wrap(line, inner) {
             lines.push(Line::styled(line, theme.dim()));

@@ -25,8 +25,8 @@ pub(super) fn draw(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
         Over::New(form) | Over::Set(form, ..) | Over::React(form, _) => {
             form::draw(form, &foot(model), theme, whole, true, frame);
         }
-        Over::Page(page) => page::draw(model, page, theme, whole, frame),
-        Over::Pins(pins) => page::pins(model, pins, theme, whole, frame),
+        Over::Page(page) => page::draw(model, page, theme, frame),
+        Over::Pins(pins) => page::pins(model, pins, theme, frame),
         Over::Info(id, top) => {
             let lines = info(model, *id, theme, w);
             scrolled("Message", &lines, *top, theme, whole, frame);
@@ -134,11 +134,16 @@ fn info(model: &Model, id: ItemId, theme: Theme, width: u16) -> Vec<Line<'static
             );
             lines.push(Line::default());
             let mut fact = |name: &str, value: String| {
-                let value = text::cut(&value, room.saturating_sub(11));
-                lines.push(Line::from(vec![
-                    Span::styled(text::fit(name, 11), theme.dim()),
-                    Span::raw(value),
-                ]));
+                for (at, part) in text::wrap(&value, room.saturating_sub(11))
+                    .into_iter()
+                    .enumerate()
+                {
+                    let name = if at == 0 { name } else { "" };
+                    lines.push(Line::from(vec![
+                        Span::styled(text::fit(name, 11), theme.dim()),
+                        Span::raw(part),
+                    ]));
+                }
             };
             fact("from", model.people.full_name(event.sender));
             fact("time", when::whole(event.time_ms, &model.zone));

@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::model::page::{MEMBERS_LISTED_MAX, Page, Pins};
 use crate::theme::Theme;
 use crate::timeline::said;
-use crate::{shown, text, when};
+use crate::{banner, layout, shown, text, when};
 
 /// Cells of the page.
 const WIDTH: u16 = 72;
@@ -22,6 +22,27 @@ const ROWS_WITH_KEYS: usize = 14;
 
 /// The lines of the page as they are shown, with the member whose line it is.
 type Lines = Vec<(Line<'static>, Option<UserId>)>;
+
+/// Whether the keys are on the page.
+fn has_keys(whole: Rect) -> bool {
+    usize::from(whole.height.saturating_sub(2)) >= ROWS_WITH_KEYS
+}
+
+/// The part of the screen that the page may take: where its keys are in the line at the bottom,
+/// that stays.
+fn room(model: &Model) -> Rect {
+    let (w, h) = model.size;
+    let whole = Rect::new(0, 0, w, h);
+    let hints = if has_keys(whole) {
+        0
+    } else {
+        layout::areas(model).hints.height
+    };
+    Rect {
+        height: h - hints.min(h),
+        ..whole
+    }
+}
 
 fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
     let inner = usize::from(whole.width.min(WIDTH).saturating_sub(4));
@@ -55,18 +76,23 @@ fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
         }
     }
     let rows = usize::from(whole.height.saturating_sub(2)).max(1);
-    let foot = if rows >= ROWS_WITH_KEYS {
-        keys(model, page, theme, inner)
-    } else {
-        Vec::new()
-    };
+    // What went wrong is seen whoever is chosen.
+    let mut foot = Vec::new();
+    if let Some(error) = &page.error {
+        let error = banner::told(error, inner, rows / 2);
+        foot.extend(error.into_iter().map(|l| Line::styled(l, theme.error())));
+    }
+    if has_keys(whole) {
+        foot.extend(keys(model, page, theme, inner));
+    }
     let mut shown = frame_of(lines, chosen, rows.saturating_sub(foot.len()), theme);
     shown.extend(foot.into_iter().map(|line| (line, None)));
     shown
 }
 
-pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame: &mut Frame<'_>) {
+pub(super) fn draw(model: &Model, page: &Page, theme: Theme, frame: &mut Frame<'_>) {
     let Some(chat) = &model.chat else { return };
+    let whole = room(model);
     let width = whole.width.min(WIDTH);
     let lines = lay(model, page, theme, whole);
     let lines = lines.into_iter().map(|(line, _)| line).collect();
@@ -79,8 +105,7 @@ pub(super) fn draw(model: &Model, page: &Page, theme: Theme, whole: Rect, frame:
 
 /// The member in this cell of the screen; none if it is beside the page.
 pub(crate) fn member_at(model: &Model, page: &Page, at: Position) -> Option<Option<UserId>> {
-    let (w, h) = model.size;
-    let whole = Rect::new(0, 0, w, h);
+    let whole = room(model);
     let lines = lay(model, page, Theme { colour: false }, whole);
     let rows = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let (outer, area, _) = form::area(rows, whole.width.min(WIDTH), whole);
@@ -110,30 +135,30 @@ fn frame_of(lines: Lines, chosen: usize, rows: usize, theme: Theme) -> Lines {
     out
 }
 
+/// A fact: what it is called, and what it is.
+fn fact(name: &str, value: &str, inner: usize, theme: Theme) -> Vec<Line<'static>> {
+    let rows = text::wrap(value, inner.saturating_sub(9)).into_iter();
+    let line = |(at, part)| {
+        let name = if at == 0 { name } else { "" };
+        Line::from(vec![
+            Span::styled(text::fit(name, 9), theme.dim()),
+            Span::raw(part),
+        ])
+    };
+    rows.enumerate().map(line).collect()
+}
+
 fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let Some(chat) = &model.chat else {
         return lines;
     };
-    let mut fact = |name: &str, value: &str| {
-        for (at, part) in text::wrap(value, inner.saturating_sub(9))
-            .into_iter()
-            .enumerate()
-        {
-            let name = if at == 0 { name } else { "" };
-            lines.push(Line::from(vec![
-                Span::styled(text::fit(name, 9), theme.dim()),
-                Span::raw(part),
-            ]));
-        }
-    };
+    let fact = |name: &str, value: &str| fact(name, value, inner, theme);
     let summary = model.open_summary();
     if model.is_group() {
         let topic = summary.and_then(|s| s.topic.as_deref());
-        fact(
-            "topic",
-            &topic.map_or_else(|| "none".to_owned(), shown::line),
-        );
+        let topic = topic.map_or_else(|| "none".to_owned(), shown::line);
+        lines.extend(fact("topic", &topic));
         let members = model.member_count();
         let shape = if model.is_channel() {
             "channel"
@@ -151,7 +176,13 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
         } else {
             format!("{members} members")
         };
-        fact("what", &format!("{shape} of {count} · {mine}"));
+        let long = format!("{shape} of {count} · {mine}");
+        let mine = mine
+            .trim_start_matches("you are ")
+            .trim_end_matches(" any more");
+        let short = format!("{shape} of {members} · {mine}");
+        let what = banner::fitting(&[&long, &short], inner.saturating_sub(9));
+        lines.extend(fact("what", what));
         let admins = |key: &str| model.rule(key) == Some(setting::ADMINS);
         let mut special = Vec::new();
         if admins(setting::POST) {
@@ -164,10 +195,17 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
             special.push("whoever has its id may join");
         }
         if !special.is_empty() {
-            fact("rules", &special.join(" · "));
+            lines.extend(fact("rules", &special.join(" · ")));
         }
     }
-    fact("id", &chat.conversation.to_string());
+    let id = chat.conversation.to_string();
+    if text::width(&id) + 9 > inner {
+        // To be marked and copied in one piece.
+        lines.extend(fact("id", ""));
+        lines.push(Line::from(id));
+    } else {
+        lines.extend(fact("id", &id));
+    }
     let mut own = Vec::new();
     if model.is_muted(chat.conversation) {
         own.push("muted".to_owned());
@@ -176,12 +214,7 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
         own.push(format!("you blocked {}", model.people.full_name(user)));
     }
     if !own.is_empty() {
-        fact("for you", &own.join(" · "));
-    }
-    if let Some(error) = &page.error {
-        for line in text::wrap(error, inner) {
-            lines.push(Line::styled(line, theme.error()));
-        }
+        lines.extend(fact("for you", &own.join(" · ")));
     }
     lines.push(Line::default());
     lines
@@ -286,11 +319,14 @@ fn keys(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'sta
 /// The same keys, for the line at the bottom of the screen.
 pub(super) fn hints(model: &Model, page: &Page) -> Vec<(&'static str, &'static str)> {
     let mut hints = deeds(model, page);
-    hints.insert(0, ("↑↓", "choose"));
+    // How one gets out is seen on a narrow screen too.
+    hints.pop();
+    hints.splice(0..0, [("?", "help"), ("Esc", "close"), ("↑↓", "choose")]);
     hints
 }
 
-pub(super) fn pins(model: &Model, pins: &Pins, theme: Theme, whole: Rect, frame: &mut Frame<'_>) {
+pub(super) fn pins(model: &Model, pins: &Pins, theme: Theme, frame: &mut Frame<'_>) {
+    let whole = room(model);
     let width = whole.width.min(WIDTH);
     let inner = usize::from(width.saturating_sub(4));
     let rows = usize::from(whole.height.saturating_sub(2)).max(1);

@@ -36,7 +36,7 @@ impl Model {
         let on = event.is_none_or(|e| e.pinned.is_none());
         let frame = draft::pin(conversation, seq, on);
         self.commands
-            .push(Command::Act(0, Box::new(Request::Send(Box::new(frame)))));
+            .push(self.on_page(Request::Send(Box::new(frame))));
         self.commands.push(Command::ReadWindow);
     }
 

@@ -11,7 +11,7 @@ use parlour_sdk::{Command as Core, Request, draft};
 
 use crate::form::{Done, Field, Form};
 use crate::keys::Action;
-use crate::model::{Command, Model, Over, Purpose, begin};
+use crate::model::{Command, Model, Over, Purpose, Question, begin};
 use crate::shown;
 
 /// What a form on the page is for.
@@ -172,11 +172,15 @@ impl Model {
     pub(in crate::model) fn ask_all(&mut self, requests: Vec<Request>) {
         let count = requests.len();
         for (at, request) in requests.into_iter().enumerate() {
-            let mut number = 0;
-            if at + 1 == count {
-                number = self.wait(true);
-            }
-            self.commands.push(Command::Act(number, Box::new(request)));
+            let last = at + 1 == count;
+            let asked = Question {
+                number: if last { self.wait(true) } else { 0 },
+                on: matches!(self.over, Some(Over::Set(..)))
+                    .then_some(self.chat.as_ref())
+                    .flatten()
+                    .map(|c| c.conversation),
+            };
+            self.commands.push(Command::Act(asked, Box::new(request)));
         }
         self.commands.push(Command::ReadList);
         self.commands.push(Command::ReadWindow);
@@ -191,7 +195,7 @@ impl Model {
     /// What was asked for has its outcome.
     pub(in crate::model) fn acted(
         &mut self,
-        number: u64,
+        asked: Question,
         conversation: ConversationId,
         id: MessageId,
         done: Result<(), String>,
@@ -203,9 +207,9 @@ impl Model {
         {
             chat.members_asked = false;
         }
-        let waited = self.waits_for(number).is_some();
+        let waited = self.waits_for(asked.number).is_some();
         // What the form still has, and what was one key, need not stay in the conversation too.
-        if done.is_err() && (waited || number == 0) {
+        if done.is_err() && (waited || asked.number == 0) {
             self.commands.push(Command::Core(Core::Dismiss(id)));
             self.commands.push(Command::ReadWindow);
         }
@@ -221,9 +225,22 @@ impl Model {
                 self.over = None;
                 self.open(conversation, None);
             }
-            (Some(Over::Page(page)), Err(why)) => page.error = Some(why),
-            (_, Err(why)) => self.say(why),
+            (_, Err(why)) => self.told_no(asked.on, why),
             (_, Ok(())) => {}
+        }
+    }
+
+    /// Tells that something was refused: on the page that it was asked on, while that is open;
+    /// else at the bottom, and of which conversation unless that is the open one.
+    pub(in crate::model) fn told_no(&mut self, on: Option<ConversationId>, why: String) {
+        let open = self.chat.as_ref().map(|c| c.conversation);
+        match (&mut self.over, on) {
+            (Some(Over::Page(page)), Some(_)) if on == open => page.error = Some(why),
+            (_, Some(other)) if on != open => {
+                let title = self.title(other);
+                self.say(format!("{title}: {why}"));
+            }
+            _ => self.say(why),
         }
     }
 
