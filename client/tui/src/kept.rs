@@ -7,7 +7,6 @@
 //! its owner alone. What cannot be read is as if it were not there; nothing else hangs on it.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use parlour_sdk::protocol::{ConversationId, Seq, StoreId, UserId};
@@ -73,16 +72,7 @@ impl Kept {
 
     /// Keeps it in a folder.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
-        let beside = folder.join("screen.json.new");
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        // After a crash the name must not stand for a file that is empty.
-        file.sync_all()?;
-        std::fs::rename(beside, folder.join(FILE))
+        crate::whole::write(&folder.join(FILE), &serde_json::to_vec(self)?).map(|_| ())
     }
 
     /// Keeps nothing any more.

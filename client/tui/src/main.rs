@@ -23,6 +23,7 @@ mod theme;
 mod timeline;
 mod view;
 mod when;
+mod whole;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -101,10 +102,13 @@ enum Command {
     },
     /// Prints events as they come, and first those missed since it last ran.
     ///
-    /// The first time it begins behind what the folder holds already; `history` has that. From then
-    /// on each event is printed once, over ends and later runs too. Only if it is killed, the last
-    /// line may come again: `--json` has the `id` to tell it by. If the server was put back to a
-    /// backup, all that it has is printed anew.
+    /// The first time it begins behind the last place that the folder knows of each conversation;
+    /// `history` has what came before, and a conversation that the folder does not know is printed
+    /// from its beginning. From then on each event is printed once, over ends and later runs too.
+    /// Only if it is killed, or ended while nobody reads, the last line may come again: `--json` has
+    /// the `id` to tell it by. A line is handed to the system in one piece; a kill can cut it only
+    /// where the system does, as in a pipe that is full. If the server was put back to a backup, all
+    /// that it has is printed anew. Ctrl+C ends it with code 130, SIGTERM with 143.
     Tail {
         /// One JSON object a line, as the server gives it.
         #[arg(long)]
@@ -138,7 +142,7 @@ struct Account {
 
 fn main() -> std::process::ExitCode {
     match start(Cli::parse()) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let folder = error.downcast_ref::<parlour_sdk::Error>();
             let with = match folder {
@@ -153,7 +157,7 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<()> {
+fn start(cli: Cli) -> anyhow::Result<std::process::ExitCode> {
     let folder = match cli.data {
         Some(folder) => folder,
         None => home()?,
@@ -170,7 +174,8 @@ fn start(cli: Cli) -> anyhow::Result<()> {
                     "the client for people needs a terminal; `parlour-chat --help` names the commands for scripts"
                 );
             }
-            runtime.block_on(run::run(folder, ca, &cli.server, !cli.no_mouse))
+            runtime.block_on(run::run(folder, ca, &cli.server, !cli.no_mouse))?;
+            Ok(std::process::ExitCode::SUCCESS)
         }
     }
 }

@@ -4,13 +4,16 @@
 //! the terminal; a message counts as sent only once the server has its place. For people the lines
 //! have names and times, for programs `--json` has ids.
 
+mod out;
 mod printed;
 mod record;
 mod tail;
 mod told;
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use parlour_sdk::core::Update as Core;
@@ -20,31 +23,59 @@ use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::SignUp;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
 use parlour_sdk::{
-    Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
+    Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
 };
 
 use crate::{Account, Command};
+use out::{json, print};
 use told::Told;
 
-pub(crate) async fn run(folder: PathBuf, ca: Vec<PathBuf>, command: Command) -> anyhow::Result<()> {
-    match command {
+/// After how long it is said why a message is not sent yet.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Does one of them. Gives the code to end with.
+pub(crate) async fn run(
+    folder: PathBuf,
+    ca: Vec<PathBuf>,
+    command: Command,
+) -> anyhow::Result<ExitCode> {
+    let done = match command {
         Command::Signup(account) => enter(folder, ca, account, true).await,
         Command::Login(account) => enter(folder, ca, account, false).await,
-        Command::Logout => {
-            let client = connect(&folder, &ca).await?;
-            client.log_out().await?;
-            // The token is of no use any more, and neither is what was held with it.
-            Data::open(&folder)?.forget()?;
-            crate::kept::Kept::forget(&folder);
-            forget(&folder);
-            println!("logged out");
-            Ok(())
-        }
+        Command::Logout => log_out(folder, &ca).await,
         Command::Send { to, text, json } => send(folder, &ca, &to, text, json).await,
         Command::List { json } => list(folder, &ca, json).await,
-        Command::Tail { json, updates_max } => tail::run(folder, &ca, json, updates_max).await,
+        Command::Tail { json, updates_max } => {
+            return tail::run(folder, &ca, json, updates_max).await;
+        }
         Command::History { of, limit, json } => history(folder, &ca, &of, limit, json).await,
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+async fn log_out(folder: PathBuf, ca: &[PathBuf]) -> anyhow::Result<()> {
+    let mut data = Data::open(&folder)?;
+    trust(&mut data, ca)?;
+    let Some((endpoint, session)) = data.session()? else {
+        return Err(Error::NotLoggedIn { path: folder }.into());
+    };
+    let done = Http::with_token(&endpoint, &session.token).log_out().await;
+    if let Err(error) = done
+        && !is_out_already(&error)
+    {
+        return Err(error).context("not logged out, and nothing was deleted");
     }
+    // The token is of no use any more, and neither is what was held with it.
+    data.forget()?;
+    crate::kept::Kept::forget(&folder);
+    forget(&folder);
+    println!("logged out");
+    Ok(())
+}
+
+/// Whether a log-out failed because there was nothing left to log out.
+pub(crate) fn is_out_already(error: &Error) -> bool {
+    matches!(error, Error::Server { code, .. } if matches!(*code, Code::BAD_TOKEN | Code::REVOKED))
 }
 
 /// Forgets what `tail` printed here.
@@ -57,7 +88,7 @@ async fn send(
     ca: &[PathBuf],
     to: &str,
     text: String,
-    json: bool,
+    as_json: bool,
 ) -> anyhow::Result<()> {
     let text = if text == "-" {
         let mut text = std::io::read_to_string(std::io::stdin())?;
@@ -78,7 +109,7 @@ async fn send(
         Whom::Conversation(conversation, name) => (draft::text(conversation, text), name),
     };
     let send = Request::Send(Box::new(draft));
-    let (accepted, ended) = client.deliver(send).await?;
+    let (accepted, ended) = delivered(&client, send).await?;
     if matches!(ended, Ended::Refused { .. }) {
         // Whoever runs this is told; nobody need find it waiting for an answer later.
         let dismiss = parlour_sdk::Command::Dismiss(accepted.id);
@@ -86,14 +117,13 @@ async fn send(
     }
     client.close().await;
     match ended {
-        Ended::Sent { seq, n, time_ms } if json => out(&serde_json::json!({
+        Ended::Sent { seq, n, time_ms } if as_json => print(&json(&serde_json::json!({
             "conversation": accepted.conversation, "id": accepted.id,
             "seq": seq, "n": n, "time_ms": time_ms,
-        })
-        .to_string())
+        }))?)
         .map(|_| ()),
         Ended::Sent { .. } => {
-            out(&format!("sent to {}", crate::shown::name(&whom)))?;
+            print(&format!("sent to {}", crate::shown::name(&whom)))?;
             Ok(())
         }
         Ended::Refused { code, message } => bail!("not sent: {message} ({code})"),
@@ -101,19 +131,42 @@ async fn send(
     }
 }
 
-async fn list(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()> {
+/// Sends, and waits for the outcome. If that takes long because the server wants it so, that is
+/// said.
+async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, Ended)> {
+    let done = client.deliver(send);
+    tokio::pin!(done);
+    let mut look = tokio::time::interval(LATE);
+    // The first is at once.
+    look.tick().await;
+    let mut said = false;
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut done => return Ok(done?),
+            _ = look.tick(), if !said => {
+                let slowed = |s: &Summary| s.slowed;
+                said = client.conversations().await?.iter().any(slowed);
+                if said {
+                    eprintln!("the server takes only so many messages a minute; waiting");
+                }
+            }
+        }
+    }
+}
+
+async fn list(folder: PathBuf, ca: &[PathBuf], as_json: bool) -> anyhow::Result<()> {
     let client = connect(&folder, ca).await?;
     let mut told = Told::new(&folder, &client);
     let all = client.conversations().await?;
     told.learn(&client, all.iter().filter_map(|s| s.peer)).await;
     for s in &all {
         let name = told.title(s);
-        let line = if json {
-            serde_json::json!({
+        let line = if as_json {
+            json(&serde_json::json!({
                 "conversation": s.conversation, "shape": s.shape, "name": s.name, "peer": s.peer,
                 "called": name, "members": s.members, "unread": s.unread, "mentions": s.mentions,
-            })
-            .to_string()
+            }))?
         } else {
             let unread = match s.unread {
                 0 => String::new(),
@@ -121,12 +174,13 @@ async fn list(folder: PathBuf, ca: &[PathBuf], json: bool) -> anyhow::Result<()>
             };
             format!("{}  {name}{unread}", s.conversation)
         };
-        if !out(&line)? {
+        if !print(&line)? {
             break;
         }
     }
-    client.close().await;
+    // The folder is this one's own until it is closed.
     told.keep(&folder);
+    client.close().await;
     Ok(())
 }
 
@@ -135,7 +189,7 @@ async fn history(
     ca: &[PathBuf],
     of: &str,
     limit: u32,
-    json: bool,
+    as_json: bool,
 ) -> anyhow::Result<()> {
     let client = connect(&folder, ca).await?;
     let conversation = match find(&client, of).await? {
@@ -166,23 +220,24 @@ async fn history(
     }
     let surplus = events.len().saturating_sub(limit as usize);
     events.drain(..surplus);
-    if !json {
+    if !as_json {
         let people = events.iter().flat_map(|e| people_of(e, None));
         told.learn(&client, people).await;
     }
     for event in &events {
-        let line = match (json, told.is_seen(event)) {
-            (true, _) => serde_json::to_string(event)?,
+        let line = match (as_json, told.is_seen(event)) {
+            (true, _) => json(event)?,
             (false, true) => told.line(event, None),
             // Folded into what it changed.
             (false, false) => continue,
         };
-        if !out(&line)? {
+        if !print(&line)? {
             break;
         }
     }
-    client.close().await;
+    // The folder is this one's own until it is closed.
     told.keep(&folder);
+    client.close().await;
     Ok(())
 }
 
@@ -193,16 +248,6 @@ fn people_of(event: &Event, summary: Option<&Summary>) -> Vec<UserId> {
     users.extend(event.deleted.as_ref().map(|d| d.by));
     users.extend(summary.and_then(|s| s.peer));
     users
-}
-
-/// Prints a line. Says whether anybody still reads.
-fn out(line: &str) -> anyhow::Result<bool> {
-    let mut stdout = std::io::stdout().lock();
-    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(e.into()),
-    }
 }
 
 async fn enter(

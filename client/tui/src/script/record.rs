@@ -8,7 +8,7 @@
 //! place, and is added at the end. It is written anew, whole, when it is opened and when it has
 //! grown long.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,7 @@ use parlour_sdk::protocol::{ConversationId, Seq, StoreId, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::printed::Printed;
+use crate::whole;
 
 const FILE: &str = "printed";
 /// The form of the file.
@@ -127,28 +128,41 @@ impl Record {
 
 fn not_kept(path: &Path) -> String {
     format!(
-        "{}: what was printed cannot be kept, and so no more is printed",
+        "{}: what was printed cannot be kept, and so no more is printed: make room, then run it \
+         again; nothing is lost",
         path.display()
     )
 }
 
+/// What every format has.
+#[derive(Deserialize)]
+struct Form {
+    format: u32,
+}
+
 fn read(path: &Path) -> anyhow::Result<Option<(Head, Printed)>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).with_context(|| path.display().to_string()),
     };
+    let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let newer = serde_json::from_slice::<Form>(first).is_ok_and(|f| f.format > FORMAT);
+    if newer {
+        bail!(
+            "{} was written by a newer version; use that version, or delete the file: then what \
+             this folder holds counts as printed",
+            path.display()
+        );
+    }
+    // What is no text in it is in no line that says anything.
+    let text = String::from_utf8_lossy(&bytes);
     let mut lines = text
         .split_inclusive('\n')
         .map_while(|l| l.strip_suffix('\n'));
     let head = lines.next().map(serde_json::from_str::<Head>);
     let head = match head {
         Some(Ok(head)) if head.format == FORMAT => head,
-        Some(Ok(_)) => bail!(
-            "{} was written by a newer version; use that version, or delete the file: then what \
-             this folder holds counts as printed",
-            path.display()
-        ),
         _ => bail!(
             "{} cannot be read; delete it: then what this folder holds counts as printed",
             path.display()
@@ -178,24 +192,13 @@ fn write(path: &Path, head: &Head, printed: &Printed) -> anyhow::Result<File> {
     for (conversation, from, to) in printed.all() {
         text.push_str(&format!("{conversation} {from} {to}\n"));
     }
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        // After a crash the name must not stand for a file that is empty.
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
-        Ok::<_, std::io::Error>(file)
-    };
-    write().with_context(|| not_kept(path))
+    whole::write(path, text.as_bytes()).with_context(|| not_kept(path))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
 
     #[test]
@@ -238,6 +241,12 @@ mod tests {
         std::fs::write(&path, "rubbish").unwrap();
         let why = Record::open(&folder, ben, held).unwrap_err().to_string();
         assert!(why.contains("delete it"), "{why}");
+        std::fs::write(&path, b"\xff\xfe\n").unwrap();
+        let why = Record::open(&folder, ben, held).unwrap_err().to_string();
+        assert!(why.contains("delete it"), "{why}");
+        std::fs::write(&path, "{\"format\":2,\"of\":\"somebody\"}\nx\n").unwrap();
+        let why = Record::open(&folder, ben, held).unwrap_err().to_string();
+        assert!(why.contains("a newer version"), "{why}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -1,28 +1,31 @@
 //! `tail`: events as they come, and those missed before.
 //!
-//! Promises: from its first run in a folder on, every event that the folder did not hold then is
-//! printed once, over later runs too, however fast they come: those that overtook this reader are
-//! read from the server's history. After a kill the last line may come again. Within a conversation
-//! they rise, but for what fills a gap late. When the server's store is another, all of it is
-//! printed. What cannot be read any more is said on standard error.
+//! Promises: every event behind the last place that the folder knew when it first ran is printed
+//! once, over later runs too, however fast they come: those that overtook this reader are read from
+//! the server's history. After a kill the last line may come again. Within a conversation they
+//! rise, but for what fills a gap late. When the server's store is another, all of it is printed.
+//! What cannot be read, and that the server is away or back, is said on standard error. A reader
+//! that takes nothing does not hold up its end.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use parlour_sdk::core::Update as Core;
-use parlour_sdk::protocol::error::Action;
+use parlour_sdk::protocol::error::{Action, Code};
 use parlour_sdk::protocol::frame::server::{Event, Stretch};
 use parlour_sdk::protocol::{ConversationId, Seq, StoreId};
 use parlour_sdk::{Client, Config, Data, Error, Fetch, Link, Summary, Update, Updates};
 
+use super::out::{self, Printer};
 use super::printed::Printed;
 use super::record::Record;
 use super::told::Told;
-use super::{out, people_of, trust};
+use super::{people_of, trust};
 
 /// Events printed together: names are asked for once for all of them.
 const BATCH: usize = 256;
@@ -35,13 +38,15 @@ const AGAIN_MAX: Duration = Duration::from_secs(30);
 const ODD_MAX: u32 = 6;
 /// After how long it is said that the server is not there.
 const LATE: Duration = Duration::from_secs(3);
+/// How long the reader of the line that is on its way has at the end.
+const LAST: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(
     folder: PathBuf,
     ca: &[PathBuf],
     json: bool,
     updates_max: usize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let mut data = Data::open(&folder)?;
     trust(&mut data, ca)?;
     let Some((_, session)) = data.session()? else {
@@ -51,23 +56,52 @@ pub(super) async fn run(
     let record = Record::open(&folder, session.user, || {
         let mut held = Printed::default();
         for (conversation, places) in data.places()? {
-            for (from, to) in places.came {
-                held.add(conversation, from, to);
-            }
+            // Not what came alone: of a long conversation that is its newest part, and all before
+            // it would be printed as if it had been missed.
+            held.add(conversation, Seq(1), places.head);
         }
         Ok((data.store()?, held))
     })?;
     let mut config = Config::stored(data)?.fetch(Fetch::Everything);
     config.updates_max = updates_max;
     let client = Client::connect(config).await?;
-    let mut tail = Tail::new(client, &folder, json, record);
+    let mut tail = Tail::new(client, &folder, json, record)?;
     let done = tokio::select! {
-        done = tail.follow() => done,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        done = tail.follow() => done.map(|()| ExitCode::SUCCESS),
+        code = told_to_end() => {
+            // What is printed already is known to the next run. A reader that takes nothing even
+            // now gets that line then.
+            let last = tokio::time::timeout(LAST, tail.settle()).await;
+            last.unwrap_or(Ok(true)).map(|_| ExitCode::from(code))
+        }
     };
-    tail.client.close().await;
+    // The folder is this one's own until it is closed.
     tail.told.keep(&folder);
+    tail.client.close().await;
     done
+}
+
+/// Waits until the system wants it to end. Gives the code to end with.
+async fn told_to_end() -> u8 {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, term) = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+        );
+        if let (Ok(mut interrupt), Ok(mut term)) = (interrupt, term) {
+            return tokio::select! {
+                _ = interrupt.recv() => 130,
+                _ = term.recv() => 143,
+            };
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Then the system ends it.
+        std::future::pending::<()>().await;
+    }
+    130
 }
 
 /// What came with the updates that waited.
@@ -76,6 +110,9 @@ struct Came {
     events: Vec<Arc<Event>>,
     /// Places that have nothing to print.
     withheld: Vec<(ConversationId, Seq, Seq)>,
+    /// Why the connection broke, if it did; and whether it stands otherwise than before.
+    gone: Option<String>,
+    link: bool,
     /// The server's store is another from here on.
     store: Option<StoreId>,
     /// Some were dropped.
@@ -108,27 +145,33 @@ struct Tail {
     told: Told,
     json: bool,
     record: Record,
+    printer: Printer,
+    /// The line that is being printed: its place, and what becomes of it.
+    underway: Option<(ConversationId, Seq, out::Printed)>,
     /// How often in a row the history could not be read.
     failed: u32,
-    /// What was said on standard error, and is not said again.
-    said_late: bool,
+    /// What was said on standard error, and is not said again: that the server is away until it is
+    /// back.
+    said_gone: bool,
     said_behind: bool,
     said_closed: BTreeSet<ConversationId>,
 }
 
 impl Tail {
-    fn new(client: Client, folder: &Path, json: bool, record: Record) -> Self {
-        Self {
+    fn new(client: Client, folder: &Path, json: bool, record: Record) -> anyhow::Result<Self> {
+        Ok(Self {
             updates: client.updates(),
             told: Told::new(folder, &client),
             client,
             json,
             record,
+            printer: Printer::start()?,
+            underway: None,
             failed: 0,
-            said_late: false,
+            said_gone: false,
             said_behind: false,
             said_closed: BTreeSet::new(),
-        }
+        })
     }
 
     /// Prints until nobody reads any more, or the connection ended for good.
@@ -151,6 +194,9 @@ impl Tail {
             }
             if let Some(why) = came.stopped {
                 bail!(why);
+            }
+            if came.link {
+                self.tell_link(came.gone);
             }
             if came.ended {
                 return Ok(());
@@ -188,16 +234,35 @@ impl Tail {
     async fn live(&mut self) -> anyhow::Result<()> {
         loop {
             match tokio::time::timeout(LATE, self.client.live()).await {
-                Ok(live) => return live.map_err(Into::into),
-                Err(_) if self.said_late => {}
+                Ok(live) => {
+                    live?;
+                    self.tell_link(None);
+                    return Ok(());
+                }
                 Err(_) => {
                     if let Link::Waiting { why, .. } = self.client.link() {
-                        self.said_late = true;
-                        let why = crate::shown::line(&why);
-                        eprintln!("{why}; trying again until it works (Ctrl+C ends)");
+                        self.tell_link(Some(why));
                     }
                 }
             }
+        }
+    }
+
+    /// Says that the server is away, and why, or that it is back: each once. What has passed
+    /// already is not told.
+    fn tell_link(&mut self, gone: Option<String>) {
+        let live = self.client.link() == Link::Live;
+        match gone {
+            Some(why) if !live && !self.said_gone => {
+                self.said_gone = true;
+                let why = crate::shown::line(&why);
+                eprintln!("{why}; trying again until it works (Ctrl+C ends)");
+            }
+            _ if live && self.said_gone => {
+                self.said_gone = false;
+                eprintln!("the server is there again");
+            }
+            _ => {}
         }
     }
 
@@ -208,7 +273,9 @@ impl Tail {
             Some(Error::Unreachable { .. }) => true,
             // A server on its way up or down may have another in front of it that answers so.
             Some(Error::Answer { .. }) => self.failed < ODD_MAX,
-            Some(Error::Server { code, .. }) => code.action() == Action::Retry,
+            Some(Error::Server { code, .. }) => {
+                matches!(code.action(), Action::Retry | Action::Reconnect)
+            }
             _ => false,
         };
         if !again {
@@ -264,8 +331,11 @@ impl Tail {
             let page: Stretch = match page.await {
                 Ok(page) => page,
                 Err(Error::Server { code, message }) if code.action() == Action::GiveUp => {
-                    // It is not one's own to see any more.
                     self.closed(conversation, &message).await?;
+                    if matches!(code, Code::NOT_FOUND | Code::NOT_MEMBER | Code::FORBIDDEN) {
+                        // It is not one's own to see any more: it is not asked for again.
+                        self.record.add(conversation, from, to)?;
+                    }
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -278,6 +348,8 @@ impl Tail {
             }
             self.failed = 0;
             if page.to < first {
+                let why = format!("the server has nothing from place {first} on");
+                self.closed(conversation, &why).await?;
                 break;
             }
             let events: Vec<Arc<Event>> = page.events.into_iter().map(Arc::new).collect();
@@ -327,17 +399,33 @@ impl Tail {
             }
             let place = places.get(&event.conversation).and_then(Option::as_ref);
             let line = if self.json {
-                serde_json::to_string(event.as_ref())?
+                out::json(event.as_ref())?
             } else {
                 self.told.line(event, place)
             };
-            if !out(&line)? {
+            let printed = self.printer.print(line).await?;
+            self.underway = Some((event.conversation, event.seq, printed));
+            if !self.settle().await? {
                 return Ok(false);
             }
-            // Nothing is waited for in between: an end by Ctrl+C does not come there.
-            self.record.add(event.conversation, event.seq, event.seq)?;
         }
         Ok(true)
+    }
+
+    /// Waits until the line on its way is printed, and keeps that it was. Says whether anybody
+    /// still reads. Who stops waiting may wait again.
+    async fn settle(&mut self) -> anyhow::Result<bool> {
+        let Some((conversation, seq, printed)) = &mut self.underway else {
+            return Ok(true);
+        };
+        let (conversation, seq) = (*conversation, *seq);
+        let read = printed.await.context("the thread that prints has ended")?;
+        self.underway = None;
+        if read? {
+            self.record.add(conversation, seq, seq)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 }
 
@@ -359,6 +447,11 @@ async fn take(updates: &mut Updates) -> Came {
             Update::Core(Core::Link(Link::Stopped(Some((code, why))))) => {
                 came.stopped = Some(format!("{why} ({code})"));
             }
+            Update::Core(Core::Link(Link::Waiting { why, .. })) => {
+                came.link = true;
+                came.gone = Some(why);
+            }
+            Update::Core(Core::Link(_)) => came.link = true,
             Update::Core(Core::Reset(store)) => came.store = Some(store),
             Update::Lagged(_) => came.behind = true,
             _ => {}
