@@ -11,7 +11,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use parlour_client_core::saved::Restored;
+use parlour_client_core::saved::{Restored, Row};
 use parlour_client_core::view::Places;
 use parlour_client_core::{Client as Core, Input, Settings};
 use parlour_protocol::id::{ConversationId, StoreId};
@@ -95,6 +95,16 @@ impl Data {
         let mut core = Core::new(settings, [0; 32]);
         core.handle(0, restored, &mut Vec::new());
         Ok(core.places())
+    }
+
+    /// What this device was asked to send and has no outcome of, and what was refused, in order.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn outbox(&self) -> Result<Vec<Row>, Error> {
+        let mut rows = tables::outbox(&self.sql).map_err(|e| self.failed(&e))?;
+        rows.sort_by_key(|row| row.order);
+        Ok(rows)
     }
 
     /// From now on the certificates of these PEM files are trusted, beside the system's and

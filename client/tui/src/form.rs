@@ -144,7 +144,7 @@ impl Form {
     pub(crate) fn click(&mut self, field: usize, cells: usize, column: usize) {
         let here = field + self.offset();
         let was = std::mem::replace(&mut self.at, here);
-        let Some(f) = self.fields.get_mut(field) else {
+        let Some(f) = self.fields.get_mut(field).filter(|_| !self.busy) else {
             return;
         };
         if f.options.is_empty() {
@@ -180,6 +180,8 @@ impl Form {
                 self.chosen = (self.chosen + 1) % self.choices.len();
                 return Done::Chosen;
             }
+            // What was asked for stays what is shown until it is answered.
+            Action::Left | Action::Right | Action::Stroke(_) if self.busy => {}
             Action::Left | Action::Right if self.is_on_option() => {
                 let back = action == Action::Left;
                 if let Some(field) = self.field_mut() {
@@ -209,7 +211,9 @@ impl Form {
     }
 
     pub(crate) fn write(&mut self, text: &str) -> Done {
+        let busy = self.busy;
         match self.field_mut() {
+            Some(_) if busy => Done::Nothing,
             Some(field) if !field.options.is_empty() => {
                 if text == " " {
                     field.turn(1);
@@ -264,5 +268,9 @@ mod tests {
         assert!(!format!("{form:?}").contains("secret"));
         form.busy = true;
         assert_eq!(form.action(Action::Submit), Done::Nothing);
+        // What was handed in stays as it is until it is answered.
+        assert_eq!(form.write("y"), Done::Nothing);
+        form.action(Action::Stroke(Stroke::Backspace));
+        assert_eq!(form.text("b"), "secret");
     }
 }

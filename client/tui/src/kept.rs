@@ -13,6 +13,7 @@ use parlour_sdk::protocol::{ConversationId, Seq, StoreId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::people::Person;
+use crate::unsent::Unsent;
 
 const FILE: &str = "screen.json";
 
@@ -26,6 +27,8 @@ pub(crate) struct Kept {
     pub(crate) store: Option<StoreId>,
     pub(crate) names: BTreeMap<UserId, Person>,
     pub(crate) drafts: BTreeMap<ConversationId, String>,
+    /// With whom those are that are between two: a chat that is not begun is known to nobody else.
+    pub(crate) peers: BTreeMap<ConversationId, UserId>,
     pub(crate) open: Option<ConversationId>,
     /// One's own affairs: kind, key, where it was set last, and whether it is on.
     pub(crate) affairs: Vec<(String, String, Seq, bool)>,
@@ -70,6 +73,33 @@ impl Kept {
         self
     }
 
+    /// What was accepted for sending and cannot be sent any more goes back to where it was written,
+    /// before what is being written there.
+    pub(crate) fn take_back(&mut self, unsent: &[Unsent]) {
+        let mut back: BTreeMap<ConversationId, Vec<&str>> = BTreeMap::new();
+        for one in unsent {
+            back.entry(one.conversation).or_default().push(&one.text);
+            if let Some(peer) = one.peer {
+                self.peers.insert(one.conversation, peer);
+            }
+        }
+        for (conversation, texts) in back {
+            let texts = texts.join("\n");
+            let draft = self.drafts.entry(conversation).or_default();
+            let rest = draft.strip_prefix(&texts);
+            if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('\n')) {
+                // It was taken back already, and nobody has logged in since.
+                continue;
+            }
+            *draft = if draft.is_empty() {
+                texts
+            } else {
+                format!("{texts}\n{draft}")
+            };
+        }
+        self.open = self.open.or(unsent.first().map(|one| one.conversation));
+    }
+
     /// Keeps it in a folder.
     pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
         crate::whole::write(&folder.join(FILE), &serde_json::to_vec(self)?).map(|_| ())
@@ -85,6 +115,35 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_sent_any_more_is_a_draft_again() {
+        let [ada, ben, cid] = [b"ada", b"ben", b"cid"].map(|n| UserId::derived("test", &[n]));
+        let (with_ben, with_cid) = (
+            ConversationId::direct(ada, ben),
+            ConversationId::direct(ada, cid),
+        );
+        let mut kept = Kept::of(ada);
+        kept.drafts.insert(with_ben, "three".to_owned());
+        let unsent = |conversation, peer, text: &str| Unsent {
+            conversation,
+            peer,
+            text: text.to_owned(),
+            tried: false,
+        };
+        let all = [
+            unsent(with_ben, None, "one"),
+            unsent(with_cid, Some(cid), "four"),
+            unsent(with_ben, Some(ben), "two"),
+        ];
+        kept.take_back(&all);
+        // Whoever is told twice that they are out has it once.
+        kept.take_back(&all);
+        assert_eq!(kept.drafts[&with_ben], "one\ntwo\nthree");
+        assert_eq!(kept.drafts[&with_cid], "four");
+        assert_eq!((kept.peers[&with_ben], kept.peers[&with_cid]), (ben, cid));
+        assert_eq!(kept.open, Some(with_ben));
+    }
 
     #[test]
     fn what_is_another_s_is_not_given_back() {

@@ -87,7 +87,7 @@ fn hint_rows(model: &Model) -> u16 {
     };
     let rows = text::wrap(notice, usize::from(w).saturating_sub(2)).len();
     let rows = u16::try_from(rows).unwrap_or(u16::MAX);
-    rows.min(h / 4).max(u16::from(h >= 6))
+    rows.min(h / 3).max(u16::from(h >= 6))
 }
 
 fn chat_areas(model: &Model, body: Rect) -> ChatAreas {

@@ -21,6 +21,7 @@ mod tests;
 mod text;
 mod theme;
 mod timeline;
+mod unsent;
 mod view;
 mod when;
 mod whole;

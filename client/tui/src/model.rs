@@ -62,6 +62,11 @@ pub(crate) struct Model {
     pub(crate) over: Option<Over>,
     pub(crate) people: People,
     pub(crate) drafts: BTreeMap<ConversationId, String>,
+    /// The others of chats that may not be begun yet.
+    peers: BTreeMap<ConversationId, UserId>,
+    /// Somebody is logged in, and what the device keeps cannot be had for the moment: the way in,
+    /// for when nobody is after all.
+    shut: Option<Form>,
     pub(crate) notice: Option<(String, u64)>,
     pub(crate) wrapped: Wrapped,
     pub(crate) affairs: OwnAffairs,
@@ -98,6 +103,8 @@ impl Model {
             over: None,
             people: People::default(),
             drafts: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            shut: None,
             notice: None,
             wrapped: Wrapped::default(),
             affairs: OwnAffairs::default(),
@@ -117,6 +124,7 @@ impl Model {
     pub(crate) fn restore(&mut self, kept: Kept) {
         self.people = People::restored(kept.names);
         self.drafts = kept.drafts;
+        self.peers = kept.peers;
         self.reopen = kept.open;
         let affairs = kept.affairs.into_iter();
         self.affairs = OwnAffairs {
@@ -131,19 +139,24 @@ impl Model {
     /// What is worth keeping for the next time.
     pub(crate) fn kept(&self) -> Kept {
         let mut drafts = self.drafts.clone();
+        let mut peers = self.peers.clone();
+        let open = self.chat.as_ref().map(|c| c.conversation);
         if let Some(chat) = &self.chat {
+            peers.extend(chat.peer.map(|peer| (chat.conversation, peer)));
             drafts.remove(&chat.conversation);
             let draft = chat.composer.draft();
             if !draft.is_empty() {
                 drafts.insert(chat.conversation, draft.to_owned());
             }
         }
+        peers.retain(|c, _| open == Some(*c) || drafts.contains_key(c));
         Kept {
             user: self.me.as_ref().map(|me| me.user),
             store: self.affairs.store,
             names: self.people.kept().clone(),
             drafts,
-            open: self.chat.as_ref().map(|c| c.conversation),
+            peers,
+            open,
             affairs: self
                 .affairs
                 .set
@@ -169,6 +182,7 @@ impl Model {
                 self.entrance.error = Some(why);
             }
             Msg::Out(why) => self.went_out(why),
+            Msg::Shut(why) => self.was_shut(why),
             Msg::Link(link) => self.link_changed(link),
             Msg::Anew => self.anew(),
             Msg::Store(problem) => self.store_problem = problem,
@@ -234,6 +248,7 @@ impl Model {
 
     fn came_in(&mut self, me: Me) {
         self.entrance = forms::entrance(&me.server, &me.name);
+        self.shut = None;
         self.people.is_called(me.user, &me.name);
         self.me = Some(me);
         self.link = Link::Connecting;
@@ -252,6 +267,9 @@ impl Model {
             .me
             .take()
             .map_or_else(Default::default, |me| (me.server, me.name));
+        if let Some(form) = self.shut.take() {
+            self.entrance = form;
+        }
         if !server.is_empty() {
             self.entrance = forms::entrance(&server, &name);
             self.entrance.chosen = 0;
@@ -265,7 +283,24 @@ impl Model {
         self.over = None;
         self.people = People::default();
         self.drafts.clear();
+        self.peers.clear();
         self.affairs = OwnAffairs::default();
+    }
+
+    /// What the device keeps cannot be had for the moment; who is logged in is so still.
+    fn was_shut(&mut self, why: String) {
+        self.went_out(None);
+        let shut = Form {
+            title: "Parlour".into(),
+            error: Some(why),
+            ..Form::default()
+        };
+        self.shut = Some(std::mem::replace(&mut self.entrance, shut));
+    }
+
+    /// Whether what the device keeps is waited for.
+    pub(crate) const fn is_shut(&self) -> bool {
+        self.shut.is_some()
     }
 
     /// What is held is newer than what was kept, if both are of the same store. What is on its way

@@ -66,6 +66,8 @@ struct Run {
     saved: Kept,
     /// The server is being told that this device logs out.
     leaving: bool,
+    /// What the folder keeps is to be deleted, as soon as it can be opened.
+    forget: bool,
     quit: bool,
 }
 
@@ -100,6 +102,7 @@ pub(crate) async fn run(
         window_stale: false,
         saved: kept,
         leaving: false,
+        forget: false,
         quit: false,
     };
     let mut screen = Screen::take(mouse)?;
@@ -143,13 +146,7 @@ pub(crate) async fn run(
         }
     }
     drop(screen);
-    run.save();
-    if let Some(client) = run.client.take() {
-        // What does not get into the store in time is caught up again; what was accepted for
-        // sending is in it already, or was never said to be.
-        let _ = tokio::time::timeout(END, client.close()).await;
-    }
-    Ok(())
+    run.end(replied).await
 }
 
 impl Run {
@@ -193,9 +190,11 @@ impl Run {
                     return;
                 }
                 // What was written is there again when the same user logs in.
-                self.save();
+                let unsent = self.take_back().await;
                 let known = code.entry().map(|e| e.about.to_owned());
-                self.out(Some(known.unwrap_or(why))).await;
+                let why = [Some(known.unwrap_or(why)), unsent].into_iter().flatten();
+                let why: Vec<String> = why.collect();
+                self.out(Some(why.join(" "))).await;
             }
             Update::Core(Core::Link(link)) => self.take(Msg::Link(link)).await,
             Update::Core(Core::Presence(users)) => self.take(Msg::Presence(users)).await,
@@ -248,12 +247,15 @@ impl Run {
             Command::Quit => self.quit = true,
             Command::ReadList => self.list_stale = true,
             Command::ReadWindow => self.window_stale = true,
+            // It was answered meanwhile.
+            Command::Enter(_) | Command::Open if self.client.is_some() => {}
+            Command::Open => return Some(self.reopen().await),
             Command::Enter(entry) => {
                 // Who comes again need not name the authorities again.
                 let named = self.ca.clone();
                 let data = match self.folder() {
                     Ok(data) => data,
-                    Err(why) => return Some(Msg::NotIn(why)),
+                    Err(error) => return Some(Msg::NotIn(session::not_open(&error))),
                 };
                 let ca = crate::trusted(data, &entry.server, named);
                 beside::enter(*entry, ca, self.replies.clone());

@@ -274,6 +274,19 @@ async fn enter(
         http.log_in(&account.name, &password, "parlour-chat")
             .await?
     };
+    // What another device of theirs, on this folder, did not get sent goes with that device.
+    let before = data.session().ok().flatten();
+    let same = before.is_some_and(|(_, b)| b.user == session.user && b.device != session.device);
+    if same {
+        let unsent = crate::unsent::of(data.outbox()?.iter());
+        if let Some(told) = crate::unsent::told(&unsent) {
+            let mut kept = crate::kept::Kept::read_own(&folder, session.user);
+            kept.take_back(&unsent);
+            kept.write(&folder)
+                .context("what was not sent cannot be kept")?;
+            eprintln!("{told}");
+        }
+    }
     data.keep(&endpoint, &session)?;
     println!(
         "{} is logged in; this device is kept in {}",

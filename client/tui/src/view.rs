@@ -56,6 +56,24 @@ fn put(lines: Vec<Line<'_>>, style: Style, area: Rect, frame: &mut Frame<'_>) {
     frame.render_widget(Paragraph::new(lines).style(style), area);
 }
 
+/// A fact: what it is called, in so many cells, and what it is, in the rest of so many.
+fn fact(
+    name: &str,
+    value: &str,
+    (cells, all): (usize, usize),
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let rows = text::wrap(value, all.saturating_sub(cells)).into_iter();
+    let line = |(at, part)| {
+        let name = if at == 0 { name } else { "" };
+        Line::from(vec![
+            Span::styled(text::fit(name, cells), theme.dim()),
+            Span::raw(part),
+        ])
+    };
+    rows.enumerate().map(line).collect()
+}
+
 /// A few lines in the middle of an area.
 fn put_in_middle(lines: &[String], theme: Theme, area: Rect, frame: &mut Frame<'_>) {
     let wrapped: Vec<Line<'_>> = lines

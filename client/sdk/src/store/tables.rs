@@ -170,6 +170,10 @@ pub(super) fn store(sql: &Connection) -> Result<Option<StoreId>, Error> {
     Ok(store.map(StoreId::from_bytes))
 }
 
+pub(super) fn outbox(sql: &Connection) -> Result<Vec<Row>, Error> {
+    all(sql, "outbox")
+}
+
 pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
     let store = store(sql)?;
     let mut events = Vec::new();
@@ -205,7 +209,7 @@ pub(super) fn restored(sql: &Connection) -> Result<Restored, Error> {
     }
     Ok(Restored {
         store,
-        outbox: all::<Row>(sql, "outbox")?,
+        outbox: outbox(sql)?,
         lines: all(sql, "line")?,
         about: all(sql, "about")?,
         held,

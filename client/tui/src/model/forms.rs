@@ -67,6 +67,7 @@ impl Model {
                 self.entrance.fields = fields;
                 self.entrance.error = None;
             }
+            Done::Submitted if self.is_shut() => self.commands.push(Command::Open),
             Done::Submitted => self.enter(),
             // A second thought: what was asked of the server may still be answered, and is taken.
             Done::Closed => self.entrance.busy = false,

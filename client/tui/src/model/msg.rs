@@ -69,6 +69,8 @@ pub(crate) enum Msg {
     NotIn(String),
     /// Nobody is logged in any more, and why if they did not ask for it.
     Out(Option<String>),
+    /// What the device keeps cannot be had for the moment, and why; who is logged in is so still.
+    Shut(String),
     Link(Link),
     /// The client was begun anew: what was asked of it before has no answer.
     Anew,
@@ -140,6 +142,8 @@ pub(crate) enum Command {
     Quit,
     Enter(Box<Entry>),
     LogOut,
+    /// Go on as who is logged in, if what the device keeps can be had now.
+    Open,
     /// Do not wait the pause out.
     Hurry,
     /// Read the list, or the window of the open conversation, anew.

@@ -13,16 +13,15 @@ impl Model {
     pub(crate) fn open(&mut self, conversation: ConversationId, peer: Option<UserId>) {
         self.cursor = Some(conversation);
         self.pane = Pane::Compose;
-        if self
-            .chat
-            .as_ref()
-            .is_some_and(|c| c.conversation == conversation)
+        if let Some(chat) = &mut self.chat
+            && chat.conversation == conversation
         {
+            chat.peer = chat.peer.or(peer);
             return;
         }
         self.close_chat();
         let mut chat = Chat::new(conversation);
-        chat.peer = peer;
+        chat.peer = peer.or(self.peers.get(&conversation).copied());
         if let Some(draft) = self.drafts.get(&conversation) {
             chat.composer.edit.insert(draft, true);
         }
@@ -44,6 +43,8 @@ impl Model {
             self.drafts.remove(&chat.conversation);
         } else {
             self.drafts.insert(chat.conversation, draft.to_owned());
+            let peer = chat.peer.map(|peer| (chat.conversation, peer));
+            self.peers.extend(peer);
         }
     }
 

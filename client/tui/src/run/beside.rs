@@ -100,11 +100,16 @@ async fn logged_out(client: &Client) -> Reply {
     let told = tokio::time::timeout(super::END, client.http().log_out()).await;
     let why = match told {
         Ok(Ok(())) => None,
+        // It was out already, and that was wanted.
+        Ok(Err(error)) if crate::script::is_out_already(&error) => None,
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("no answer".to_owned()),
     };
     Reply::LoggedOut(why.map(|why| {
-        format!("Logged out here, but the server could not be told: {why}. Remove this device from another one.")
+        format!(
+            "Logged out here. Remove this device from another one: the server could not be told: \
+             {why}."
+        )
     }))
 }
 
@@ -168,16 +173,16 @@ impl About {
 fn refused(code: Code, message: String) -> String {
     match code {
         Code::FORBIDDEN => {
-            "Your role here does not allow that. An admin or owner can do it, or give you the role."
+            "An admin or owner can do that, or give you the role: yours does not allow it."
                 .to_owned()
         }
         Code::NOT_FOUND => {
-            "There is no such conversation, or it is not open to you. Ask a member to add you."
+            "Ask a member to add you: there is no such conversation, or it is not open to you."
                 .to_owned()
         }
-        Code::NOT_MEMBER => "You are not a member here. Ask a member to add you.".to_owned(),
+        Code::NOT_MEMBER => "Ask a member to add you: you are not a member here.".to_owned(),
         Code::EXISTS => "That is so already.".to_owned(),
-        Code::CONFLICT => "That has changed meanwhile: look again.".to_owned(),
+        Code::CONFLICT => "Look again: that has changed meanwhile.".to_owned(),
         _ => message,
     }
 }

@@ -25,8 +25,7 @@ pub(super) async fn make(
         let frame = draft::setting(conversation, key, value);
         if let Err(error) = client.request(Request::Send(Box::new(frame))).await {
             let why = format!(
-                "It was made, but not all of its settings were taken: {error}. Its page, Ctrl+G, \
-                 sets them."
+                "It was made. Set the rest on its page, Ctrl+G: not all settings were taken: {error}"
             );
             return Ok((conversation, Some(why)));
         }

@@ -1,44 +1,64 @@
 //! Who is logged in: coming in, going out, and beginning a connection anew.
+//!
+//! Promises: who is put out finds again what they wrote, sent or not; who logs out leaves nothing
+//! on the device, whatever is in the way at first.
 
 use parlour_sdk::protocol::UserId;
-use parlour_sdk::{Client, Config, Data, Error};
+use parlour_sdk::{Client, Config, Data, Error, Http};
+use tokio::sync::mpsc::Receiver;
 
-use super::{Reply, Run};
+use super::{END, Reply, Run};
 use crate::kept::Kept;
 use crate::model::{Me, Msg};
+use crate::unsent;
 
 impl Run {
     /// Connects, if somebody is logged in here.
     pub(super) async fn connect(&mut self) -> anyhow::Result<()> {
+        if let Some(me) = self.begin().await? {
+            self.take(Msg::In(me)).await;
+        }
+        Ok(())
+    }
+
+    /// Begins the client, if somebody is logged in here.
+    async fn begin(&mut self) -> Result<Option<Me>, Error> {
         let Some(data) = self.data.take() else {
-            return Ok(());
+            return Ok(None);
         };
         let Some((endpoint, session)) = data.session()? else {
             self.data = Some(data);
-            return Ok(());
+            return Ok(None);
         };
         let config =
             Config::stored(data)?.client(concat!("parlour-chat/", env!("CARGO_PKG_VERSION")));
         let client = Client::connect(config).await?;
         self.updates = Some(client.updates());
         self.client = Some(client);
-        let me = Me {
+        Ok(Some(Me {
             user: session.user,
             name: session.name,
             server: endpoint.url().to_owned(),
-        };
-        self.take(Msg::In(me)).await;
-        Ok(())
+        }))
     }
 
     pub(super) async fn reply(&mut self, reply: Reply) -> anyhow::Result<()> {
         match reply {
             Reply::Msg(msg) => self.take(msg).await,
+            Reply::Session(both) if self.client.is_some() => {
+                // Asked for twice, and the first is in. This device is not needed.
+                let (endpoint, session) = *both;
+                tokio::spawn(async move {
+                    let http = Http::with_token(&endpoint, &session.token);
+                    // It is in the list of one's devices otherwise.
+                    let _ = http.log_out().await;
+                });
+            }
             Reply::Session(both) => {
                 let (endpoint, session) = *both;
                 let kept = match self.folder() {
                     Ok(data) => data.keep(&endpoint, &session).map_err(|e| e.to_string()),
-                    Err(why) => Err(why),
+                    Err(error) => Err(not_open(&error)),
                 };
                 match kept {
                     Ok(()) => {
@@ -49,23 +69,31 @@ impl Run {
                 }
             }
             Reply::LoggedOut(why) => {
-                Kept::forget(&self.folder);
-                crate::script::forget(&self.folder);
+                self.forget();
                 self.out(why).await;
-                if let Some(data) = &mut self.data {
-                    data.forget()?;
-                }
             }
         }
         Ok(())
     }
 
-    /// The folder, while nobody is logged in: opened anew if it could not be before.
-    pub(super) fn folder(&mut self) -> Result<&mut Data, String> {
-        let data = match self.data.take() {
+    /// What is kept is deleted: what lies beside the store at once, the store when it is opened.
+    fn forget(&mut self) {
+        Kept::forget(&self.folder);
+        crate::script::forget(&self.folder);
+        self.forget = true;
+    }
+
+    /// The folder, while nobody is logged in: opened anew if it could not be before, and emptied if
+    /// that is still to be done.
+    pub(super) fn folder(&mut self) -> Result<&mut Data, Error> {
+        let mut data = match self.data.take() {
             Some(data) => data,
-            None => Data::open(&self.folder).map_err(|error| not_open(&error))?,
+            None => Data::open(&self.folder)?,
         };
+        if self.forget {
+            data.forget()?;
+            self.forget = false;
+        }
         Ok(self.data.insert(data))
     }
 
@@ -81,6 +109,21 @@ impl Run {
         self.saved = kept;
     }
 
+    /// This device is signed out: what waits to be sent goes nowhere from it, and is kept with what
+    /// is being written. Says so.
+    pub(super) async fn take_back(&mut self) -> Option<String> {
+        let client = self.client.clone()?;
+        let rows = client.with(|core| unsent::of(core.outbox().map(AsRef::as_ref)));
+        // A client that is gone tells nothing; nobody took anything through it either.
+        let unsent = rows.await.unwrap_or_default();
+        let mut kept = self.model.kept();
+        kept.take_back(&unsent);
+        match kept.write(&self.folder) {
+            Ok(()) => unsent::told(&unsent),
+            Err(error) => Some(format!("What you wrote cannot be kept: {error}.")),
+        }
+    }
+
     /// Nobody is logged in any more.
     pub(super) async fn out(&mut self, why: Option<String>) {
         self.leaving = false;
@@ -88,10 +131,12 @@ impl Run {
         if let Some(client) = self.client.take() {
             client.close().await;
         }
-        let why = match self.folder().err() {
-            Some(error) => Some(why.map_or_else(|| error.clone(), |why| format!("{why} {error}"))),
-            None => why,
-        };
+        let not_open = self.folder().err().map(|error| match self.forget {
+            true => format!("{} It is deleted then.", not_open(&error)),
+            false => not_open(&error),
+        });
+        let why: Vec<String> = [why, not_open].into_iter().flatten().collect();
+        let why = Some(why.join(" ")).filter(|why| !why.is_empty());
         self.take(Msg::Out(why)).await;
         self.saved = Kept::default();
     }
@@ -105,7 +150,7 @@ impl Run {
         let opened = Data::open(&self.folder);
         let config = match opened.and_then(Config::stored) {
             Ok(config) => config,
-            Err(error) => return Some(Msg::Out(Some(not_open(&error)))),
+            Err(error) => return Some(Msg::Shut(shut(&error))),
         };
         match Client::connect(config).await {
             Ok(client) => {
@@ -113,15 +158,90 @@ impl Run {
                 self.client = Some(client);
                 Some(Msg::Anew)
             }
-            Err(error) => Some(Msg::Out(Some(not_open(&error)))),
+            Err(error) => Some(Msg::Shut(shut(&error))),
+        }
+    }
+
+    /// Goes on as who is logged in, if what is kept can be opened now.
+    pub(super) async fn reopen(&mut self) -> Msg {
+        let folder = self.folder.clone();
+        let found = self.folder().and_then(|data| {
+            let session = data.session()?;
+            Ok(session.map(|(_, s)| (s.user, data.store())))
+        });
+        let kept = match found {
+            Ok(Some((user, Ok(store)))) => Kept::read_own(&folder, user).with(store),
+            Ok(Some((_, Err(error)))) | Err(error) => return Msg::NotIn(shut(&error)),
+            Ok(None) => return Msg::Out(Some("Nobody is logged in here any more.".to_owned())),
+        };
+        match self.begin().await {
+            Ok(Some(me)) => {
+                self.model.restore(kept.clone());
+                self.saved = kept;
+                Msg::In(me)
+            }
+            Ok(None) => Msg::Out(None),
+            Err(error) => Msg::NotIn(shut(&error)),
+        }
+    }
+
+    /// The end, once the terminal is given back.
+    pub(super) async fn end(mut self, replied: Receiver<Reply>) -> anyhow::Result<()> {
+        if !self.leaving {
+            self.save();
+        }
+        self.updates = None;
+        if let Some(client) = self.client.take() {
+            // What does not get into the store in time is caught up again; what was accepted for
+            // sending is in it already, or was never said to be.
+            let _ = tokio::time::timeout(END, client.close()).await;
+        }
+        if self.leaving {
+            self.forget();
+        }
+        let left = match self.forget {
+            true => self.folder().err(),
+            false => None,
+        };
+        if self.leaving {
+            self.wait_for_log_out(replied).await;
+        }
+        if let Some(error) = left {
+            let folder = self.folder.display();
+            anyhow::bail!("what this device keeps is not deleted: {error}; delete {folder}");
+        }
+        Ok(())
+    }
+
+    /// The server is being told that this device logs out.
+    async fn wait_for_log_out(&self, mut replied: Receiver<Reply>) {
+        let told = async {
+            while let Some(reply) = replied.recv().await {
+                if let Reply::LoggedOut(why) = reply {
+                    return why;
+                }
+            }
+            None
+        };
+        // It says itself that it took too long, at that time.
+        if let Ok(Some(why)) = tokio::time::timeout(2 * END, told).await {
+            eprintln!("{why}");
         }
     }
 }
 
 /// Why what this device keeps cannot be had, and what can be done: the form stands there for it.
-fn not_open(error: &Error) -> String {
+pub(super) fn not_open(error: &Error) -> String {
     format!(
         "What this device keeps cannot be opened: {error}. Then log in here: Enter tries again, \
          Ctrl+Q quits."
+    )
+}
+
+/// The same, while the device is logged in: there is nothing to fill in.
+fn shut(error: &Error) -> String {
+    format!(
+        "What this device keeps cannot be opened: {error}. Enter tries again. Or Ctrl+Q, then \
+         start it again: nothing is lost."
     )
 }

@@ -27,7 +27,10 @@ pub(super) fn entrance(model: &Model, theme: Theme, frame: &mut Frame<'_>) {
 
 fn entrance_foot(model: &Model) -> Vec<String> {
     if model.entrance.busy {
-        return vec!["Asking the server…".to_owned()];
+        return vec!["Asking the server… Esc stops waiting for it.".to_owned()];
+    }
+    if model.is_shut() {
+        return vec!["Enter tries again · Ctrl+Q quits".to_owned()];
     }
     vec![
         "Enter goes on · ←→ choose · F1 help · Ctrl+Q quits".to_owned(),

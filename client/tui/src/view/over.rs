@@ -134,16 +134,7 @@ fn info(model: &Model, id: ItemId, theme: Theme, width: u16) -> Vec<Line<'static
             );
             lines.push(Line::default());
             let mut fact = |name: &str, value: String| {
-                for (at, part) in text::wrap(&value, room.saturating_sub(11))
-                    .into_iter()
-                    .enumerate()
-                {
-                    let name = if at == 0 { name } else { "" };
-                    lines.push(Line::from(vec![
-                        Span::styled(text::fit(name, 11), theme.dim()),
-                        Span::raw(part),
-                    ]));
-                }
+                lines.extend(super::fact(name, &value, (11, room), theme));
             };
             fact("from", model.people.full_name(event.sender));
             fact("time", when::whole(event.time_ms, &model.zone));

@@ -67,12 +67,12 @@ fn lay(model: &Model, page: &Page, theme: Theme, whole: Rect) -> Lines {
         }
         None => {
             let line = if model.is_out() {
-                "who is in it is told to members"
+                "You left, or were removed. Who is in it is told to members."
             } else {
                 "asking who the members are…"
             };
-            let line = Line::styled(line, theme.dim());
-            lines.push((line, None));
+            let rows = text::wrap(line, inner).into_iter();
+            lines.extend(rows.map(|row| (Line::styled(row, theme.dim()), None)));
         }
     }
     let rows = usize::from(whole.height.saturating_sub(2)).max(1);
@@ -135,25 +135,12 @@ fn frame_of(lines: Lines, chosen: usize, rows: usize, theme: Theme) -> Lines {
     out
 }
 
-/// A fact: what it is called, and what it is.
-fn fact(name: &str, value: &str, inner: usize, theme: Theme) -> Vec<Line<'static>> {
-    let rows = text::wrap(value, inner.saturating_sub(9)).into_iter();
-    let line = |(at, part)| {
-        let name = if at == 0 { name } else { "" };
-        Line::from(vec![
-            Span::styled(text::fit(name, 9), theme.dim()),
-            Span::raw(part),
-        ])
-    };
-    rows.enumerate().map(line).collect()
-}
-
 fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let Some(chat) = &model.chat else {
         return lines;
     };
-    let fact = |name: &str, value: &str| fact(name, value, inner, theme);
+    let fact = |name: &str, value: &str| super::fact(name, value, (9, inner), theme);
     let summary = model.open_summary();
     if model.is_group() {
         let topic = summary.and_then(|s| s.topic.as_deref());
@@ -176,11 +163,16 @@ fn about(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'st
         } else {
             format!("{members} members")
         };
-        let long = format!("{shape} of {count} · {mine}");
-        let mine = mine
+        let mut long = format!("{shape} of {count} · {mine}");
+        let brief = mine
             .trim_start_matches("you are ")
             .trim_end_matches(" any more");
-        let short = format!("{shape} of {members} · {mine}");
+        let mut short = format!("{shape} of {members} · {brief}");
+        if model.is_out() {
+            // How many there are now is told to members.
+            long = format!("{shape} · {mine}");
+            short = format!("{shape} · {brief}");
+        }
         let what = banner::fitting(&[&long, &short], inner.saturating_sub(9));
         lines.extend(fact("what", what));
         let admins = |key: &str| model.rule(key) == Some(setting::ADMINS);
@@ -318,11 +310,11 @@ fn keys(model: &Model, page: &Page, theme: Theme, inner: usize) -> Vec<Line<'sta
 
 /// The same keys, for the line at the bottom of the screen.
 pub(super) fn hints(model: &Model, page: &Page) -> Vec<(&'static str, &'static str)> {
-    let mut hints = deeds(model, page);
     // How one gets out is seen on a narrow screen too.
-    hints.pop();
-    hints.splice(0..0, [("?", "help"), ("Esc", "close"), ("↑↓", "choose")]);
-    hints
+    let first = [("?", "help"), ("Esc", "close"), ("↑↓", "choose")];
+    let deeds = deeds(model, page).into_iter();
+    let others = deeds.filter(|(key, _)| *key != "Esc");
+    first.into_iter().chain(others).collect()
 }
 
 pub(super) fn pins(model: &Model, pins: &Pins, theme: Theme, frame: &mut Frame<'_>) {

@@ -44,6 +44,10 @@ impl Model {
 
     /// The members as they stand on the page: owners first, then by name.
     pub(crate) fn members_listed(&self) -> Option<Vec<(UserId, Role)>> {
+        if self.is_group() && self.is_out() {
+            // Those known are of before.
+            return None;
+        }
         let chat = self.chat.as_ref()?;
         let mut users: Vec<(UserId, Role)> = match (&chat.members, chat.peer) {
             (Some(members), _) => members.iter().map(|m| (m.user, m.role)).collect(),
