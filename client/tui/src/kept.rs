@@ -129,7 +129,6 @@ mod tests {
             conversation,
             peer,
             text: text.to_owned(),
-            tried: false,
         };
         let all = [
             unsent(with_ben, None, "one"),

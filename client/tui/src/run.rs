@@ -24,6 +24,9 @@ use crate::model::{Command, Model, Msg, Question};
 use crate::terminal::Screen;
 use crate::view;
 
+#[cfg(test)]
+pub(crate) use make::made_in_part;
+
 /// What runs beside the loop and has not come back; past it the next waits.
 const BESIDE: usize = 64;
 /// What is taken between two drawings at most.

@@ -14,8 +14,6 @@ pub(crate) struct Unsent {
     /// To whom, if it was to be the first word between two.
     pub(crate) peer: Option<UserId>,
     pub(crate) text: String,
-    /// It may have a place all the same: the answer never came.
-    pub(crate) tried: bool,
 }
 
 /// Those among the rows of an outbox, in order.
@@ -30,32 +28,27 @@ fn one(row: &Row) -> Option<Unsent> {
         Asked::Delete(_) | Asked::React(_) => return None,
     };
     let text = body.as_text().filter(|text| !text.trim().is_empty())?;
-    let tried = match row.stage {
-        Stage::Waiting => row.tried,
-        Stage::Failed { .. } => false,
-        Stage::GivingUp { .. } => return None,
-    };
+    if matches!(row.stage, Stage::GivingUp { .. }) {
+        return None;
+    }
     Some(Unsent {
         conversation: row.conversation,
         peer,
         text: text.to_owned(),
-        tried,
     })
 }
 
-/// What is said of them; nothing if there are none.
+/// What is said of them; nothing if there are none. One that was handed over may have its place all
+/// the same: the answer never came.
 pub(crate) fn told(unsent: &[Unsent]) -> Option<String> {
     let (what, are) = match unsent.len() {
         0 => return None,
         1 => ("1 message was".to_owned(), "it is"),
         n => (format!("{n} messages were"), "they are"),
     };
-    let known = if unsent.iter().any(|one| one.tried) {
-        ", as far as is known"
-    } else {
-        ""
-    };
-    Some(format!("{what} not sent{known}: {are} in the drafts."))
+    Some(format!(
+        "{what} not sent, as far as is known: {are} in the drafts."
+    ))
 }
 
 #[cfg(test)]
@@ -69,27 +62,26 @@ mod tests {
     fn texts_come_back_and_what_was_given_up_does_not() {
         let [ada, ben] = [b"ada", b"ben"].map(|n| UserId::derived("test", &[n]));
         let c = ConversationId::direct(ada, ben);
-        let row = |asked, tried, stage| Row {
+        let row = |asked, stage| Row {
             order: 0,
             conversation: c,
             id: MessageId::derived("test", &[b"id"]),
-            tried,
+            tried: true,
             stage,
             made_ms: 0,
             asked: Asked::Send(Box::new(asked)),
         };
         let rows = [
-            row(draft::text_to(ben, "one"), false, Stage::Waiting),
-            row(draft::name(c, "a name"), false, Stage::Waiting),
+            row(draft::text_to(ben, "one"), Stage::Waiting),
+            row(draft::name(c, "a name"), Stage::Waiting),
             row(
                 draft::text(c, "away"),
-                true,
                 Stage::GivingUp {
                     delete: true,
                     problem: None,
                 },
             ),
-            row(draft::text(c, "two"), true, Stage::Waiting),
+            row(draft::text(c, "two"), Stage::Waiting),
         ];
         let unsent = of(rows.iter());
         let texts: Vec<&str> = unsent.iter().map(|u| u.text.as_str()).collect();
@@ -101,7 +93,7 @@ mod tests {
         assert_eq!(told(&[]), None);
         let all = "2 messages were not sent, as far as is known: they are in the drafts.";
         assert_eq!(told(&unsent).as_deref(), Some(all));
-        let first = "1 message was not sent: it is in the drafts.";
+        let first = "1 message was not sent, as far as is known: it is in the drafts.";
         assert_eq!(told(&unsent[..1]).as_deref(), Some(first));
     }
 }

@@ -57,12 +57,7 @@ fn put(lines: Vec<Line<'_>>, style: Style, area: Rect, frame: &mut Frame<'_>) {
 }
 
 /// A fact: what it is called, in so many cells, and what it is, in the rest of so many.
-fn fact(
-    name: &str,
-    value: &str,
-    (cells, all): (usize, usize),
-    theme: Theme,
-) -> Vec<Line<'static>> {
+fn fact(name: &str, value: &str, (cells, all): (usize, usize), theme: Theme) -> Vec<Line<'static>> {
     let rows = text::wrap(value, all.saturating_sub(cells)).into_iter();
     let line = |(at, part)| {
         let name = if at == 0 { name } else { "" };

@@ -17,7 +17,7 @@ impl Folders {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn of(&self, who: &str) -> PathBuf {
+    pub(crate) fn of(&self, who: &str) -> PathBuf {
         self.0.path().join(who)
     }
 
@@ -82,6 +82,42 @@ fn scripts_say_who_and_where() {
     assert!(said.trim_end().ends_with("  ada  2 unread"), "{said}");
     let (well, _, why) = run("ben", &["send", "Friday", "x"], "");
     assert!(!well && why.contains("no user named `Friday`"), "{why}");
+}
+
+/// Who sends more than the server takes is told what is waited for, once.
+#[test]
+fn a_send_that_waits_says_what_for() {
+    let slow = ["limits.sends_burst=1", "limits.sends_per_min=10"];
+    let node = Node::with(&["--set", slow[0], "--set", slow[1]]);
+    let folders = Folders::new();
+    folders.enter("ada", "signup", "ada", &node);
+    let (well, said, why) = folders.run("ada", &["send", "ada", "one"], "");
+    assert!(
+        well && said == "sent to ada\n" && why.is_empty(),
+        "{said}{why}"
+    );
+    let (well, said, why) = folders.run("ada", &["send", "ada", "two"], "");
+    assert!(well && said == "sent to ada\n", "{said}{why}");
+    assert_eq!(
+        why,
+        "the server takes only so many messages a minute; waiting\n"
+    );
+}
+
+/// What JSON may have raw and a terminal acts on is escaped; the value is the same.
+#[test]
+fn json_for_programs_is_harmless_on_a_terminal() {
+    let node = Node::start();
+    let folders = Folders::new();
+    folders.enter("ada", "signup", "ada", &node);
+    let text = "a\u{9b}31mb\u{7f}\u{202e}c";
+    let (well, _, why) = folders.run("ada", &["send", "ada", text], "");
+    assert!(well, "{why}");
+    let (_, said, why) = folders.run("ada", &["history", "ada", "--json"], "");
+    let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+    assert!(!said.contains(raw), "{said:?}{why}");
+    let event: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(event.to_string().contains(text), "{event}");
 }
 
 /// A folder that cannot be had is named, with what to do.

@@ -24,11 +24,14 @@ pub(super) async fn make(
     for (key, value) in settings {
         let frame = draft::setting(conversation, key, value);
         if let Err(error) = client.request(Request::Send(Box::new(frame))).await {
-            let why = format!(
-                "It was made. Set the rest on its page, Ctrl+G: not all settings were taken: {error}"
-            );
+            let why = made_in_part(&error);
             return Ok((conversation, Some(why)));
         }
     }
     Ok((conversation, None))
+}
+
+/// What went wrong with something that was made all the same: what can be done comes first.
+pub(crate) fn made_in_part(error: &impl std::fmt::Display) -> String {
+    format!("It was made. Set the rest on its page, Ctrl+G: not all settings were taken: {error}.")
 }

@@ -36,6 +36,72 @@ fn one_name_and_enter_opens_the_chat() {
     assert_eq!(open_now(&world), Some(direct("ada")));
 }
 
+/// What was written to somebody whom one never wrote to is there again, and goes out.
+#[test]
+fn a_draft_in_a_chat_that_is_not_begun_knows_whom_it_is_for() {
+    let found = |world: &mut World| {
+        world.keys(&["Ctrl+n", "ben", "Enter"]);
+        let number = world.model.acts_asked();
+        world.tell(Msg::Found(number, Purpose::Chat, Ok(vec![profile("ben")])));
+    };
+    let mut world = World::new(100, 24);
+    found(&mut world);
+    world.keys(&["half a thought"]);
+    let kept = world.model.kept();
+    // Closed, it is among the drafts alone.
+    world.keys(&["Ctrl+n", "ada", "Enter"]);
+    let number = world.model.acts_asked();
+    world.tell(Msg::Found(number, Purpose::Chat, Ok(vec![profile("ada")])));
+    assert_eq!(
+        world.model.kept().peers.get(&direct("ben")),
+        Some(&user("ben"))
+    );
+    let mut world = World::outside(100, 24);
+    world.model.restore(kept);
+    world.comes_in();
+    let screen = world.screen();
+    assert!(screen.contains("> half a thought"), "{screen}");
+    assert!(!screen.contains("without a name"), "{screen}");
+    world.keys(&["Enter"]);
+    assert_eq!(one_send(&mut world).to, Some(user("ben")));
+    // One that was kept without that is mended when it is begun again.
+    let mut world = World::outside(100, 24);
+    let mut kept = world.model.kept();
+    kept.drafts.insert(direct("ben"), "another".to_owned());
+    kept.open = Some(direct("ben"));
+    world.model.restore(kept);
+    world.comes_in();
+    found(&mut world);
+    world.keys(&["Enter"]);
+    assert_eq!(one_send(&mut world).to, Some(user("ben")));
+}
+
+/// Somebody is logged in, and the folder cannot be opened for the moment: Enter asks for it again.
+#[test]
+fn what_is_shut_is_opened_again_without_a_log_in() {
+    let mut world = World::new(100, 24);
+    world.tell(Msg::Shut("It cannot be opened.".to_owned()));
+    let screen = world.screen();
+    assert!(screen.contains("It cannot be opened."), "{screen}");
+    assert!(!screen.contains("Password"), "{screen}");
+    world.asked();
+    world.keys(&["Enter"]);
+    assert_eq!(world.asked(), [Command::Open]);
+    world.tell(Msg::NotIn("Still not.".to_owned()));
+    world.keys(&["Enter"]);
+    assert_eq!(world.asked(), [Command::Open]);
+    world.comes_in();
+    assert!(world.screen().contains("Parlour · ada"));
+    // Nobody is logged in after all.
+    world.tell(Msg::Shut("It cannot be opened.".to_owned()));
+    world.tell(Msg::Out(Some("Nobody is.".to_owned())));
+    let screen = world.screen();
+    assert!(
+        screen.contains("Password") && screen.contains("Nobody is."),
+        "{screen}"
+    );
+}
+
 #[test]
 fn an_unknown_name_is_named_and_what_was_written_stays() {
     let mut world = World::new(100, 24);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use parlour_sdk::protocol::kind::Role;
+use parlour_sdk::protocol::line::Standing;
 use parlour_sdk::protocol::{MessageId, Seq};
 use parlour_sdk::{Command as Core, Request};
 use serde_json::json;
@@ -46,6 +47,22 @@ fn done(world: &mut World, done: Result<(), &str>) -> MessageId {
     let done = done.map_err(str::to_owned);
     world.tell(Msg::Acted(of_form(acts), group("Friday"), id, done));
     id
+}
+
+/// Who left is not shown who was in it then, as if they were in it now.
+#[test]
+fn whoever_left_sees_no_list_of_before() {
+    let mut world = friday(Role::Member);
+    let held = world.held.get_mut(&group("Friday")).unwrap();
+    held.summary.standing = Some(Standing::Left(Seq(3)));
+    world.refresh();
+    let screen = world.screen();
+    assert!(screen.contains("You left, or were removed."), "{screen}");
+    assert!(
+        screen.contains("group · you are no member any more"),
+        "{screen}"
+    );
+    assert!(!screen.contains("  owner"), "{screen}");
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use parlour_sdk::Link;
 use parlour_sdk::core::view::State;
+use parlour_sdk::protocol::Seq;
 use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::kind::Role;
+use parlour_sdk::protocol::line::Standing;
 use serde_json::json;
+use unicode_width::UnicodeWidthChar as _;
 
-use super::world::{MINUTE, NOON, World, group, named, of_form, on_page, user};
+use super::world::{MINUTE, NOON, World, direct, group, named, of_form, on_page, user};
 use crate::model::{Msg, Purpose};
 
 const SIZES: [(u16, u16); 3] = [(40, 12), (60, 20), (100, 30)];
@@ -36,15 +39,19 @@ fn talk(w: u16, h: u16, role: Role) -> World {
     world
 }
 
-type Scene = (&'static str, &'static str, fn(u16, u16) -> World);
+type Scene = (&'static str, &'static [&'static str], fn(u16, u16) -> World);
 
-/// The states: what each is called, the words that are seen of it at every size, above all the last
-/// of each sentence, and how it comes about.
+/// The states: what each is called, the sentences that are whole at every size, and how it comes
+/// about. Between `|` are shorter and longer ones.
 const SCENES: &[Scene] = &[
-    ("entrance", "F1 help", |w, h| World::outside(w, h)),
+    (
+        "entrance",
+        &["Enter goes on · ←→ choose · F1 help · Ctrl+Q quits"],
+        |w, h| World::outside(w, h),
+    ),
     (
         "entrance, sign up, passwords differ",
-        "two passwords differ.",
+        &["The two passwords differ."],
         |w, h| {
             let mut world = World::outside(w, h);
             world.keys(&["Right", "Enter", "Enter", "ada", "Enter", "secret-pass"]);
@@ -52,21 +59,29 @@ const SCENES: &[Scene] = &[
             world
         },
     ),
-    ("entrance, not in", "Connection refused 111)", |w, h| {
-        let mut world = World::outside(w, h);
-        let why = "http://127.0.0.1:7400 cannot be reached: Connection refused (os error 111)";
-        world.tell(Msg::NotIn(why.to_owned()));
-        world
-    }),
-    ("entrance, invited", "invitation is missing.", |w, h| {
-        let mut world = World::outside(w, h);
-        world.keys(&["Left", "Enter", "Enter", "ada", "Enter", "secret-pass"]);
-        world.keys(&["Enter", "secret-pass", "Enter", "Enter"]);
-        world
-    }),
+    (
+        "entrance, not in",
+        &["http://127.0.0.1:7400 cannot be reached: Connection refused (os error 111)"],
+        |w, h| {
+            let mut world = World::outside(w, h);
+            let why = "http://127.0.0.1:7400 cannot be reached: Connection refused (os error 111)";
+            world.tell(Msg::NotIn(why.to_owned()));
+            world
+        },
+    ),
+    (
+        "entrance, invited",
+        &["The invitation is missing."],
+        |w, h| {
+            let mut world = World::outside(w, h);
+            world.keys(&["Left", "Enter", "Enter", "ada", "Enter", "secret-pass"]);
+            world.keys(&["Enter", "secret-pass", "Enter", "Enter"]);
+            world
+        },
+    ),
     (
         "put out, and the folder taken",
-        "Enter tries again, Ctrl+Q quits.",
+        &["Then log in here: Enter tries again, Ctrl+Q quits."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             let why = "This device was signed out. Log in again. What this device keeps cannot be opened: the folder /srv/ada/.local/share/parlour-chat \
@@ -76,29 +91,41 @@ const SCENES: &[Scene] = &[
             world
         },
     ),
-    ("nothing yet", "write someone's name. ? help", |w, h| {
-        World::new(w, h)
-    }),
-    ("list", "? help Enter open", |w, h| {
+    (
+        "nothing yet",
+        &["No conversations yet: press n and write someone's name."],
+        |w, h| World::new(w, h),
+    ),
+    ("list", &["? help Enter open n new"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         world.keys(&["Esc"]);
         world
     }),
-    ("group", "✓ sent F1 help Enter send", |w, h| {
-        talk(w, h, Role::Owner)
-    }),
-    ("offline", "Connection refused F1 help", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.tell(Msg::Link(Link::Waiting {
-            until_ms: world.now + 2_400,
-            why: "http://127.0.0.1:7400 cannot be reached: Connection refused (os error 111)"
-                .to_owned(),
-        }));
-        world
-    }),
+    (
+        "group",
+        &["See you at eight", "F1 help Enter send Tab messages"],
+        |w, h| talk(w, h, Role::Owner),
+    ),
+    (
+        "offline",
+        &[
+            "Offline: reconnecting in 3 s (Ctrl+R: now) · 127.0.0.1:7400 cannot be reached: Connection refused",
+        ],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.tell(Msg::Link(Link::Waiting {
+                until_ms: world.now + 2_400,
+                why: "http://127.0.0.1:7400 cannot be reached: Connection refused (os error 111)"
+                    .to_owned(),
+            }));
+            world
+        },
+    ),
     (
         "stopped",
-        "client than this one. Install it first.",
+        &[
+            "Not connected (Ctrl+R: try again) · The server wants a newer client than this one. Install it first.",
+        ],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             let why = "The server wants a newer client than this one. Install it first.".to_owned();
@@ -106,28 +133,43 @@ const SCENES: &[Scene] = &[
             world
         },
     ),
-    ("store", "disk full", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        let why = "/srv/ada/.local/share/parlour-chat/client.sqlite: disk full";
-        world.tell(Msg::Store(Some(why.to_owned())));
-        world
-    }),
-    ("late", "is kept and goes out.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        let held = world.held.get_mut(&group("Friday")).unwrap();
-        held.summary.unanswered_since_ms = Some(world.now);
-        world.refresh();
-        world.now += 12_000;
-        world.tell(Msg::Tick);
-        world
-    }),
-    ("slowed", "so many a minute.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.held.get_mut(&group("Friday")).unwrap().summary.slowed = true;
-        world.refresh();
-        world
-    }),
-    ("refused", "blocked) y tries again, x gives up", |w, h| {
+    (
+        "store",
+        &[
+            "This device cannot store anything: /srv/ada/.local",
+            "disk full",
+        ],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let why = "/srv/ada/.local/share/parlour-chat/client.sqlite: disk full";
+            world.tell(Msg::Store(Some(why.to_owned())));
+            world
+        },
+    ),
+    (
+        "late",
+        &["The server does not answer (12 s). What you send is kept and goes out."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let held = world.held.get_mut(&group("Friday")).unwrap();
+            held.summary.unanswered_since_ms = Some(world.now);
+            world.refresh();
+            world.now += 12_000;
+            world.tell(Msg::Tick);
+            world
+        },
+    ),
+    (
+        "slowed",
+        &["Sending more slowly: the server takes so many a minute."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.held.get_mut(&group("Friday")).unwrap().summary.slowed = true;
+            world.refresh();
+            world
+        },
+    ),
+    ("refused", &["y tries again, x gives up"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         let refused = State::Failed {
             code: Code::BLOCKED,
@@ -139,7 +181,7 @@ const SCENES: &[Scene] = &[
     }),
     (
         "a word at the bottom",
-        "make a group with Ctrl+N",
+        &["a direct chat stays between two: make a group with Ctrl+N"],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             let why = "a direct chat stays between two: make a group with Ctrl+N";
@@ -147,39 +189,55 @@ const SCENES: &[Scene] = &[
             world
         },
     ),
-    ("editing", "Esc leaves it as it was", |w, h| {
+    ("editing", &["Esc leaves it as it was"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         world.keys(&["Up"]);
         world
     }),
-    ("message", "? help r reply", |w, h| {
+    ("message", &["? help r reply e edit"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         world.keys(&["Shift+Up"]);
         world
     }),
-    ("details", "12:01:00 ben cid", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Shift+Up", "i"]);
-        world
-    }),
-    ("react", "Once more takes it back.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Shift+Up", "+"]);
-        world
-    }),
-    ("delete", "message for everyone? y yes n no", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Shift+Up", "d"]);
-        world
-    }),
-    ("search", "of eggs loaded F1 help", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+f", "parcel of eggs", "Enter"]);
-        let text = "parcel of eggs".to_owned();
-        world.tell(Msg::Matches(group("Friday"), text, Vec::new()));
-        world
-    }),
-    ("typing", "are typing…", |w, h| {
+    (
+        "details",
+        &["time Tuesday 24 November 2026, 12:01:00 place 2"],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Shift+Up", "i"]);
+            world
+        },
+    ),
+    (
+        "react",
+        &["1 to 8 or ←→ and Enter. Once more takes it back."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Shift+Up", "+"]);
+            world
+        },
+    ),
+    (
+        "delete",
+        &["Delete this message for everyone?", "y yes n no"],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Shift+Up", "d"]);
+            world
+        },
+    ),
+    (
+        "search",
+        &["eggs none loaded|eggs nothing loaded has it"],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Ctrl+f", "parcel of eggs", "Enter"]);
+            let text = "parcel of eggs".to_owned();
+            world.tell(Msg::Matches(group("Friday"), text, Vec::new()));
+            world
+        },
+    ),
+    ("typing", &["are typing…"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         world.tell(Msg::Typing(
             group("Friday"),
@@ -189,31 +247,39 @@ const SCENES: &[Scene] = &[
     }),
     (
         "page of an owner",
-        "48c470e9-61de-8ea5-bddc-a698c442c513 owner ? help",
+        &["48c470e9-61de-8ea5-bddc-a698c442c513"],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+g", "Down"]);
             world
         },
     ),
-    ("page, an error", "admins to members below them.", |w, h| {
-        let mut world = talk(w, h, Role::Member);
-        world.keys(&["Ctrl+g", "Down", "r"]);
-        world
-    }),
-    ("page, refused", "or give you the role.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+g"]);
-        let id = parlour_sdk::protocol::MessageId::derived("test", &[b"act"]);
-        let no = "Your role here does not allow that. An admin or owner can do it, or give you the \
-                  role.";
-        let friday = group("Friday");
-        world.tell(Msg::Acted(on_page(friday), friday, id, Err(no.to_owned())));
-        world
-    }),
+    (
+        "page, an error",
+        &["Owners may do that to everyone, admins to members below them."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Member);
+            world.keys(&["Ctrl+g", "Down", "r"]);
+            world
+        },
+    ),
+    (
+        "page, refused",
+        &["An admin or owner can do that, or give you the role: yours does not allow it."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Ctrl+g"]);
+            let id = parlour_sdk::protocol::MessageId::derived("test", &[b"act"]);
+            let no =
+                "An admin or owner can do that, or give you the role: yours does not allow it.";
+            let friday = group("Friday");
+            world.tell(Msg::Acted(on_page(friday), friday, id, Err(no.to_owned())));
+            world
+        },
+    ),
     (
         "page, settings",
-        "[anyone with its id] on the last does it.",
+        &["↑↓ go, ←→ choose; Enter on the last does it."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+g", "s", "Down", "Down", "Right"]);
@@ -222,27 +288,42 @@ const SCENES: &[Scene] = &[
     ),
     (
         "page, role",
-        "another owner must give back. manage members, name and settings.",
+        &[
+            "This is you: what you give away here, another owner must give back.",
+            "Admins manage members, name and settings.",
+        ],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+g", "r"]);
             world
         },
     ),
-    ("page, no pins", "load as you scroll back.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+g", "p"]);
-        world.tell(Msg::Pins(group("Friday"), Vec::new()));
-        world
-    }),
-    ("page, block", "In groups nothing changes.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+g", "Down", "b"]);
-        world
-    }),
+    (
+        "page, no pins",
+        &[
+            "Nothing is pinned among the messages loaded here. To pin one, choose it with Shift+↑ and press p; older ones load as you scroll back.",
+        ],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Ctrl+g", "p"]);
+            world.tell(Msg::Pins(group("Friday"), Vec::new()));
+            world
+        },
+    ),
+    (
+        "page, block",
+        &["They cannot write to you alone any more; they are not told. In groups nothing changes."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Ctrl+g", "Down", "b"]);
+            world
+        },
+    ),
     (
         "a form begun anew",
-        "look before you ask for it again.",
+        &[
+            "The connection was begun anew before an answer came. What went out may still come about: look before you ask for it again.",
+        ],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+g", "n", "x", "Enter"]);
@@ -250,26 +331,26 @@ const SCENES: &[Scene] = &[
             world
         },
     ),
-    ("new", "channel, or join one.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+n"]);
-        world
-    }),
     (
-        "new, nobody",
-        "named `bob`. channel, or join one.",
+        "new",
+        &["Enter opens it. ↑ then ←→: a channel, or join one."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
-            world.keys(&["Ctrl+n", "ben bob", "Enter"]);
-            let why = "There is no user named `bob`.".to_owned();
-            let number = world.model.acts_asked();
-            world.tell(Msg::Found(number, Purpose::Chat, Err(why)));
+            world.keys(&["Ctrl+n"]);
             world
         },
     ),
+    ("new, nobody", &["There is no user named `bob`."], |w, h| {
+        let mut world = talk(w, h, Role::Owner);
+        world.keys(&["Ctrl+n", "ben bob", "Enter"]);
+        let why = "There is no user named `bob`.".to_owned();
+        let number = world.model.acts_asked();
+        world.tell(Msg::Found(number, Purpose::Chat, Err(why)));
+        world
+    }),
     (
         "new channel",
-        "may stay empty id] ←→ choose.",
+        &["A channel takes any number of members. ←→ choose."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+n", "Up", "Right", "Enter", "News"]);
@@ -278,7 +359,7 @@ const SCENES: &[Scene] = &[
     ),
     (
         "new channel, not taken",
-        "at most 256 are allowed.",
+        &["The name has 300 bytes, at most 256 are allowed."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&[
@@ -292,28 +373,95 @@ const SCENES: &[Scene] = &[
     ),
     (
         "join",
-        "on its page: Ctrl+G into others a member adds you.",
+        &["Only an open channel lets you in by its id; into others a member adds you."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
             world.keys(&["Ctrl+n", "Up", "Left", "Enter"]);
             world
         },
     ),
-    ("join, no id", "a to f, in five groups.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Ctrl+n", "Up", "Left", "Enter", "#news", "Enter"]);
-        world
-    }),
-    ("log out", "kept on this device is deleted.", |w, h| {
-        let mut world = talk(w, h, Role::Owner);
-        world.keys(&["Esc", "L"]);
-        world
-    }),
-    ("help", "this help ↓ more: PgDn", |w, h| {
+    (
+        "join, no id",
+        &["That is no id: it has 32 digits and letters from a to f, in five groups."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Ctrl+n", "Up", "Left", "Enter", "#news", "Enter"]);
+            world
+        },
+    ),
+    (
+        "log out",
+        &["Log out? What is kept on this device is deleted."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Esc", "L"]);
+            world
+        },
+    ),
+    ("help", &["↓ more: PgDn, or the wheel"], |w, h| {
         let mut world = talk(w, h, Role::Owner);
         world.keys(&["F1"]);
         world
     }),
+    (
+        "shut",
+        &["Enter tries again. Or Ctrl+Q, then start it again: nothing is lost."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let why = "What this device keeps cannot be opened: the folder /srv/ada/.local/share/parlour-chat \
+                   is in use by process 4711; end that first, or name another folder. Enter tries \
+                   again. Or Ctrl+Q, then start it again: nothing is lost.";
+            world.tell(Msg::Shut(why.to_owned()));
+            world
+        },
+    ),
+    (
+        "put out, with messages not sent",
+        &["2 messages were not sent, as far as is known: they are in the drafts."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let why = "This device was signed out. Log in again. 2 messages were not sent, as far as \
+                   is known: they are in the drafts.";
+            world.tell(Msg::Out(Some(why.to_owned())));
+            world
+        },
+    ),
+    (
+        "made, but not all of it",
+        &[
+            "It was made. Set the rest on its page, Ctrl+G: not all settings were taken: 1000 messages wait already: send them first.",
+        ],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let why = crate::run::made_in_part(&"1000 messages wait already: send them first");
+            world.tell(Msg::Made(0, group("Friday"), Some(why)));
+            world
+        },
+    ),
+    (
+        "refused, of another conversation",
+        &["ben: Ask a member to add you: you are not a member here."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            let id = parlour_sdk::protocol::MessageId::derived("test", &[b"act"]);
+            let no = "Ask a member to add you: you are not a member here.";
+            let ben = direct("ben");
+            world.tell(Msg::Acted(on_page(ben), ben, id, Err(no.to_owned())));
+            world
+        },
+    ),
+    (
+        "page of a group that one left",
+        &["You left, or were removed. Who is in it is told to members."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Member);
+            let held = world.held.get_mut(&group("Friday")).unwrap();
+            held.summary.standing = Some(Standing::Left(Seq(9)));
+            world.refresh();
+            world.keys(&["Ctrl+g"]);
+            world
+        },
+    ),
 ];
 
 #[test]
@@ -326,17 +474,71 @@ fn what_is_unread_elsewhere_is_told_where_the_list_is_not() {
     assert_eq!(bar(60, 20).trim(), "Parlour · ada · 127.0.0.1:7400");
 }
 
+/// The parts of a screen, each as one line: what lies over the rest, or else list, conversation and
+/// what goes over the whole width.
+fn parts(screen: &str) -> Vec<String> {
+    // A cell each: what is wide has an empty one behind it.
+    let cells = |row: &str| -> Vec<char> {
+        let cell = |c: char| std::iter::once(c).chain((1..c.width().unwrap_or(1)).map(|_| '\0'));
+        row.chars().flat_map(cell).collect()
+    };
+    let rows: Vec<Vec<char>> = screen.lines().map(cells).collect();
+    let column = |row: &[char], wanted: char| row.iter().position(|c| *c == wanted);
+    let top = rows.iter().position(|row| row.contains(&'┌'));
+    let bottom = rows.iter().position(|row| row.contains(&'└'));
+    if let (Some(top), Some(bottom)) = (top, bottom) {
+        let (left, right) = (column(&rows[top], '┌'), column(&rows[top], '┐'));
+        let (left, right) = (left.unwrap() + 1, right.unwrap());
+        let within = |row: &Vec<char>| -> String { row[left..right].iter().collect() };
+        let within = joined(rows[top..bottom].iter().skip(1).map(within));
+        let below = joined(rows[bottom + 1..].iter().map(|row| row.iter().collect()));
+        return vec![within, below];
+    }
+    let half = |row: &Vec<char>, after: bool| -> Option<String> {
+        let at = column(row, '│')?;
+        let half = if after { &row[at + 1..] } else { &row[..at] };
+        Some(half.iter().collect())
+    };
+    let whole = |row: &&Vec<char>| !row.contains(&'│');
+    vec![
+        joined(rows.iter().filter_map(|row| half(row, false))),
+        joined(rows.iter().filter_map(|row| half(row, true))),
+        joined(rows.iter().filter(whole).map(|row| row.iter().collect())),
+    ]
+}
+
+fn joined(rows: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = rows.collect();
+    let all = all.join(" ").replace('\0', "");
+    all.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn no_sentence_is_cut_on_a_small_screen() {
-    for (name, words, scene) in SCENES {
+    let mut cut = String::new();
+    for (name, sentences, scene) in SCENES {
         for (w, h) in SIZES {
             let screen = scene(w, h).screen();
-            for word in words.split(' ') {
-                assert!(
-                    screen.contains(word),
-                    "{name} at {w}x{h}: no {word} in\n{screen}"
-                );
+            let parts = parts(&screen);
+            for sentence in *sentences {
+                let whole = |part: &String| sentence.split('|').any(|s| part.contains(s));
+                if !parts.iter().any(whole) {
+                    cut.push_str(&format!(
+                        "{name} at {w}x{h}: no `{sentence}` in\n{screen}\n"
+                    ));
+                }
             }
         }
     }
+    assert!(cut.is_empty(), "{cut}");
+}
+
+/// A sentence that is not whole is not found, whatever else of its words is on the screen.
+#[test]
+fn a_sentence_that_is_cut_is_not_taken_for_whole() {
+    let screen = " ada   │ One that\n was  ┌ x ──────┐\n cut. │ One that│\n      │ was cut…│\n      \
+                  └─────────┘\n whole.\n";
+    assert_eq!(parts(screen), ["One that was cut…", "whole."]);
+    let beside = " One    │ that\n was    │ cut.\n";
+    assert_eq!(parts(beside), ["One was", "that cut.", ""]);
 }

@@ -93,15 +93,20 @@ impl World {
     /// Ada is logged in, and the server is there.
     pub(super) fn new(w: u16, h: u16) -> Self {
         let mut world = Self::outside(w, h);
-        world.tell(Msg::In(Me {
+        world.comes_in();
+        let names = ["ada", "ben", "cid", "dot"];
+        world.tell(Msg::Profiles(Some(names.map(profile).to_vec())));
+        world
+    }
+
+    /// Ada is logged in, and the server is there.
+    pub(super) fn comes_in(&mut self) {
+        self.tell(Msg::In(Me {
             user: user("ada"),
             name: "ada".to_owned(),
             server: "http://127.0.0.1:7400".to_owned(),
         }));
-        world.tell(Msg::Link(Link::Live));
-        let names = ["ada", "ben", "cid", "dot"];
-        world.tell(Msg::Profiles(Some(names.map(profile).to_vec())));
-        world
+        self.tell(Msg::Link(Link::Live));
     }
 
     pub(super) fn with_direct(&mut self, peer: &str) -> ConversationId {
