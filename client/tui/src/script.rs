@@ -4,6 +4,7 @@
 //! the terminal; a message counts as sent only once the server has its place. For people the lines
 //! have names and times, for programs `--json` has ids.
 
+mod came;
 mod out;
 mod printed;
 mod record;

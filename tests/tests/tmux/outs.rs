@@ -109,8 +109,9 @@ fn a_token_that_is_revoked_costs_no_message() {
     ada.sees("Parlour · ada");
     ada.sees("> two");
     ada.presses(&["Enter"]);
-    let screen = ben.sees("three");
-    assert_eq!(super::scene::lines(&screen, "  three"), 1, "{screen}");
+    // Both at once, and each once.
+    let screen = ben.sees("two⏎three");
+    assert_eq!(super::scene::lines(&screen, "three"), 1, "{screen}");
     ada.quits();
 }
 

@@ -15,20 +15,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::{Action, Code};
 use parlour_sdk::protocol::frame::server::{Event, Stretch};
 use parlour_sdk::protocol::{ConversationId, Seq, StoreId};
-use parlour_sdk::{Client, Config, Data, Error, Fetch, Link, Summary, Update, Updates};
+use parlour_sdk::{Client, Config, Data, Error, Fetch, Link, Summary, Updates};
 
+use super::came::take;
 use super::out::{self, Printer};
 use super::printed::Printed;
 use super::record::Record;
 use super::told::Told;
 use super::{people_of, trust};
 
-/// Events printed together: names are asked for once for all of them.
-const BATCH: usize = 256;
 /// Events of a page of history.
 const PAGE: u64 = 100;
 /// After how long a history that could not be read is asked for again: twice as long each time.
@@ -102,23 +100,6 @@ async fn told_to_end() -> u8 {
         std::future::pending::<()>().await;
     }
     130
-}
-
-/// What came with the updates that waited.
-#[derive(Default)]
-struct Came {
-    events: Vec<Arc<Event>>,
-    /// Places that have nothing to print.
-    withheld: Vec<(ConversationId, Seq, Seq)>,
-    /// Why the connection broke, if it did; and whether it stands otherwise than before.
-    gone: Option<String>,
-    link: bool,
-    /// The server's store is another from here on.
-    store: Option<StoreId>,
-    /// Some were dropped.
-    behind: bool,
-    stopped: Option<String>,
-    ended: bool,
 }
 
 /// Which places are read from the server's history.
@@ -269,15 +250,7 @@ impl Tail {
     /// Waits before the history is asked for again; an error if that is of no use.
     async fn wait(&mut self, error: anyhow::Error) -> anyhow::Result<()> {
         self.failed += 1;
-        let again = match error.downcast_ref::<Error>() {
-            Some(Error::Unreachable { .. }) => true,
-            // A server on its way up or down may have another in front of it that answers so.
-            Some(Error::Answer { .. }) => self.failed < ODD_MAX,
-            Some(Error::Server { code, .. }) => {
-                matches!(code.action(), Action::Retry | Action::Reconnect)
-            }
-            _ => false,
-        };
+        let again = error.downcast_ref().is_some_and(|e| passes(e, self.failed));
         if !again {
             return Err(error);
         }
@@ -429,40 +402,37 @@ impl Tail {
     }
 }
 
-/// Waits for an update, and takes those that wait with it: not past one that says that some were
-/// dropped, or that the store is another, as what follows comes after that.
-async fn take(updates: &mut Updates) -> Came {
-    let mut came = Came::default();
-    let Some(mut update) = updates.next().await else {
-        came.ended = true;
-        return came;
-    };
-    loop {
-        match update {
-            Update::Core(Core::Event { event, .. }) => came.events.push(event),
-            Update::Core(Core::Withheld {
-                conversation,
-                places,
-            }) => came.withheld.push((conversation, places.from, places.to)),
-            Update::Core(Core::Link(Link::Stopped(Some((code, why))))) => {
-                came.stopped = Some(format!("{why} ({code})"));
-            }
-            Update::Core(Core::Link(Link::Waiting { why, .. })) => {
-                came.link = true;
-                came.gone = Some(why);
-            }
-            Update::Core(Core::Link(_)) => came.link = true,
-            Update::Core(Core::Reset(store)) => came.store = Some(store),
-            Update::Lagged(_) => came.behind = true,
-            _ => {}
+/// Whether what went wrong so many times in a row is taken for something that passes.
+fn passes(error: &Error, failed: u32) -> bool {
+    match error {
+        Error::Unreachable { .. } => true,
+        // A server on its way up or down may have another in front of it that answers so.
+        Error::Answer { .. } => failed < ODD_MAX,
+        Error::Server { code, .. } => matches!(code.action(), Action::Retry | Action::Reconnect),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_waited_for() {
+        let server = |code: Code| Error::Server {
+            code,
+            message: code.about().to_owned(),
+        };
+        for code in [Code::INTERNAL, Code::GOING_AWAY, Code::OVERLOADED] {
+            assert!(passes(&server(code), 100), "{code:?}");
         }
-        let turn = came.behind || came.store.is_some() || came.stopped.is_some();
-        if turn || came.events.len() >= BATCH {
-            return came;
+        for code in [Code::NOT_FOUND, Code::REVOKED] {
+            assert!(!passes(&server(code), 1), "{code:?}");
         }
-        match updates.try_next() {
-            Some(next) => update = next,
-            None => return came,
-        }
+        let odd = Error::Answer {
+            server: String::new(),
+            why: String::new(),
+        };
+        assert!(passes(&odd, 1) && !passes(&odd, ODD_MAX));
     }
 }

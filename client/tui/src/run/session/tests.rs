@@ -1,0 +1,160 @@
+//! Coming in and going out, with a folder that cannot always be opened and a server that is not
+//! there.
+
+use std::path::Path;
+
+use parlour_sdk::protocol::DeviceId;
+use parlour_sdk::protocol::frame::client::Token;
+use parlour_sdk::{Endpoint, Session, draft};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::model::Model;
+
+/// Ada is logged in here, with a server that is not there.
+fn folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("parlour-{name}-{}", std::process::id()));
+    let mut data = Data::open(&folder).unwrap();
+    let session = Session {
+        user: UserId::derived("test", &[b"ada"]),
+        name: "ada".to_owned(),
+        device: DeviceId::from_bytes([7; 16]),
+        token: Token("a token".to_owned()),
+    };
+    let endpoint = Endpoint::new("http://127.0.0.1:1").unwrap();
+    data.keep(&endpoint, &session).unwrap();
+    folder
+}
+
+async fn run(folder: &Path) -> (Run, Receiver<Reply>) {
+    let (replies, replied) = mpsc::channel(8);
+    let mut run = Run {
+        folder: folder.to_owned(),
+        ca: Vec::new(),
+        model: Model::new(jiff::tz::TimeZone::UTC, false, "", 0),
+        data: Some(Data::open(folder).unwrap()),
+        client: None,
+        updates: None,
+        replies,
+        list_stale: false,
+        window_stale: false,
+        saved: Kept::default(),
+        leaving: false,
+        forget: false,
+        quit: false,
+    };
+    run.connect().await.unwrap();
+    (run, replied)
+}
+
+/// Puts something in the store's place that is none, and back.
+fn blocks(folder: &Path) -> impl Fn() + use<> {
+    let (store, beside) = (folder.join("client.sqlite"), folder.join("beside"));
+    std::fs::rename(&store, &beside).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    move || {
+        std::fs::remove_dir(&store).unwrap();
+        std::fs::rename(&beside, &store).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_opens_again_is_gone_on_with() {
+    let folder = folder("again");
+    let (mut run, _replied) = run(&folder).await;
+    let client = run.client.clone().unwrap();
+    let ben = UserId::derived("test", &[b"ben"]);
+    let hello = parlour_sdk::Request::Send(Box::new(draft::text_to(ben, "hello")));
+    client.request(hello).await.unwrap();
+    client.stored().await.unwrap();
+    let unblock = blocks(&folder);
+    let msg = run.again(client).await;
+    assert!(matches!(msg, Some(Msg::Shut(_))), "{msg:?}");
+    run.take(msg.unwrap()).await;
+    assert!(matches!(run.reopen().await, Msg::NotIn(_)));
+    unblock();
+    let msg = run.reopen().await;
+    assert!(matches!(&msg, Msg::In(me) if me.name == "ada"), "{msg:?}");
+    // With what was accepted before.
+    let client = run.client.clone().unwrap();
+    let waiting = client.with(|core| core.outbox().count()).await.unwrap();
+    assert_eq!(waiting, 1);
+    client.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_a_draft_once_the_device_is_out() {
+    let folder = folder("taken-back");
+    let (mut run, _replied) = run(&folder).await;
+    let client = run.client.clone().unwrap();
+    let ben = UserId::derived("test", &[b"ben"]);
+    for text in ["one", "two"] {
+        let text = parlour_sdk::Request::Send(Box::new(draft::text_to(ben, text)));
+        client.request(text).await.unwrap();
+    }
+    let told = run.take_back().await;
+    let words = "2 messages were not sent, as far as is known: they are in the drafts.";
+    assert_eq!(told.as_deref(), Some(words));
+    let kept = Kept::read(&folder, client.user());
+    let with_ben = parlour_sdk::protocol::ConversationId::direct(client.user(), ben);
+    assert_eq!(kept.drafts[&with_ben], "one\ntwo");
+    assert_eq!(kept.peers[&with_ben], ben);
+    client.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Whatever is in the way when somebody logs out: nothing stays once it is out of the way.
+#[tokio::test]
+async fn who_logs_out_leaves_nothing() {
+    let folder = folder("left");
+    let there = |folder: &Path| {
+        let data = Data::open(folder).unwrap();
+        data.session().unwrap().is_some()
+    };
+    // The folder cannot be opened when it is to be emptied, and can when she quits.
+    let (mut run, replied) = run(&folder).await;
+    run.save();
+    assert!(folder.join("screen.json").exists());
+    let unblock = blocks(&folder);
+    run.reply(Reply::LoggedOut(None)).await.unwrap();
+    assert!(!folder.join("screen.json").exists());
+    unblock();
+    run.end(replied).await.unwrap();
+    assert!(!there(&folder));
+    // She quits before the server has answered.
+    let folder = self::folder("left");
+    let (mut run, replied) = self::run(&folder).await;
+    run.leaving = true;
+    run.replies.send(Reply::LoggedOut(None)).await.ok().unwrap();
+    run.end(replied).await.unwrap();
+    assert!(!there(&folder));
+    // It cannot be emptied at all: that is said.
+    let folder = self::folder("left");
+    let (mut run, replied) = self::run(&folder).await;
+    let unblock = blocks(&folder);
+    run.reply(Reply::LoggedOut(None)).await.unwrap();
+    let why = run.end(replied).await.unwrap_err().to_string();
+    assert!(why.contains("is not deleted"), "{why}");
+    unblock();
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Of two log-ins that were both answered one stays.
+#[tokio::test]
+async fn a_second_log_in_takes_nothing_over() {
+    let folder = folder("twice");
+    let (mut run, _replied) = run(&folder).await;
+    let device = run.client.as_ref().unwrap().device();
+    let session = Session {
+        device: DeviceId::from_bytes([8; 16]),
+        ..run.client.as_ref().unwrap().session().clone()
+    };
+    let endpoint = Endpoint::new("http://127.0.0.1:1").unwrap();
+    let second = Reply::Session(Box::new((endpoint, session)));
+    run.reply(second).await.unwrap();
+    assert_eq!(run.client.as_ref().unwrap().device(), device);
+    assert!(run.model.me.is_some(), "she is in still");
+    run.client.take().unwrap().close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
