@@ -38,6 +38,9 @@ pub fn step(world: &mut World) {
     let Some((room, direct)) = world.dice.pick(&rooms).copied() else {
         return;
     };
+    if world.coming_and_going && !direct && world.dice.percent(25) {
+        return members(world, at, room);
+    }
     match world.dice.below(100) {
         0..=61 => {
             for _ in 0..burst {
@@ -99,7 +102,8 @@ fn make(world: &mut World, at: usize) {
         );
         return;
     }
-    let shape = if world.dice.percent(30) {
+    let channels = if world.coming_and_going { 80 } else { 30 };
+    let shape = if world.dice.percent(channels) {
         Shape::Channel
     } else {
         Shape::Group
