@@ -102,6 +102,10 @@ pub fn happen(world: &mut World, fault: Fault) {
     if !world.breaking && !matches!(fault, Fault::SessionsUp) {
         return;
     }
+    let calm = world.now_ms >= world.calm_ms;
+    if calm && (reconnects(fault) || matches!(fault, Fault::RelayCut)) {
+        return;
+    }
     world.figures.faults += 1;
     world.tell(|| format!("FAULT {fault:?}"));
     let down_ms = world.dice.between(50, 4_000);

@@ -56,6 +56,9 @@ pub struct World {
     /// Whether people come and go all the time, mostly in channels. Worlds that are each bent one way
     /// show more than worlds that are all alike (Groce et al., Swarm Testing, 2012).
     pub coming_and_going: bool,
+    /// From when on nobody comes or goes, and nobody's line breaks: what a node has wrong by then, it has
+    /// wrong to the end. Never, in most worlds.
+    pub calm_ms: u64,
     /// Whether things still break.
     pub breaking: bool,
     /// Whether users still work.
@@ -120,6 +123,9 @@ impl World {
         let coming_and_going = dice.percent(30);
         let mut world = Self::empty(seed, dice, cluster, trace);
         world.coming_and_going = coming_and_going;
+        if coming_and_going && world.dice.percent(50) {
+            world.calm_ms = BEGIN_MS + world.dice.between(5_000, WORK_MS - 3_000);
+        }
         world.machines();
         let users = world.dice.between(3, 4);
         for user in 0..users {
@@ -141,6 +147,7 @@ impl World {
             now_ms: BEGIN_MS,
             cluster,
             coming_and_going: false,
+            calm_ms: u64::MAX,
             breaking: true,
             working: true,
             store: StoreId::from_bytes([7; 16]),
