@@ -3,7 +3,7 @@
 //! Never here: what a connection may say, and in which order what it asks for happens. That is
 //! [`parlour_engine::gateway`]'s.
 
-mod ask;
+pub(crate) mod ask;
 pub(crate) mod mailbox;
 mod session;
 mod submit;
@@ -42,7 +42,7 @@ pub async fn upgrade(
         return Err(Failure::new(Code::DRAINING).retry(1_000));
     }
     let peer = request.extensions().get::<Peer>().cloned();
-    let peer = peer.ok_or(Code::INTERNAL)?;
+    let peer = peer.ok_or(Code::FAILED)?;
     let upgraded = hyper::upgrade::on(&mut request);
     let this = node.clone();
     node.drain.socket("session", async move {
@@ -89,6 +89,6 @@ pub async fn history(
             ))
         }
         Have::History(None) => Err(Code::NOT_FOUND.into()),
-        _ => Err(Code::INTERNAL.into()),
+        _ => Err(Code::FAILED.into()),
     }
 }

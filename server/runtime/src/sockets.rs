@@ -160,6 +160,17 @@ pub async fn accept(
         config.unauthenticated_max,
         most,
     );
+    let (each, all) = doorstep.room();
+    if all < config.unauthenticated_max {
+        tracing::warn!(
+            connections = most,
+            per_address = each,
+            everywhere = all,
+            "connections that have not said who they are have half of all at most, which is less \
+             than http.unauthenticated_max; raise http.connections_max (and `ulimit -n`), or lower \
+             that"
+        );
+    }
     let draining = drain.draining();
     loop {
         let accepted = tokio::select! {
