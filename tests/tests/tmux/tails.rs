@@ -9,6 +9,22 @@ use parlour_tests::{Node, PATIENCE};
 use super::scene::{FAST, writes};
 use super::scripts::Folders;
 
+/// The lines of a pipe. Nothing is read before it is wanted: what is printed waits in the pipe.
+fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let mut pipe = BufReader::new(pipe);
+    let (tell, lines) = sync_channel(0);
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        while pipe.read_line(&mut line).is_ok_and(|n| n > 0) {
+            // A line without an end was cut by a kill.
+            if !line.ends_with('\n') || tell.send(std::mem::take(&mut line)).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 /// A `tail` that runs, and the lines that it prints. Killed when it is dropped.
 struct Tail {
     child: Child,
@@ -20,18 +36,7 @@ impl Tail {
         let mut all = vec!["tail"];
         all.extend(args);
         let mut child = folders.start(folder, &all);
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        // Nothing is read before it is wanted: what is printed waits in the pipe.
-        let (tell, lines) = sync_channel(0);
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            while stdout.read_line(&mut line).is_ok_and(|n| n > 0) {
-                // A line without an end was cut by a kill.
-                if !line.ends_with('\n') || tell.send(std::mem::take(&mut line)).is_err() {
-                    return;
-                }
-            }
-        });
+        let lines = lines(child.stdout.take().unwrap());
         Self { child, lines }
     }
 
@@ -320,12 +325,8 @@ fn a_tail_says_that_the_server_is_away_and_back() {
     let mut tail = Tail::start(&folders, "ada", &["--json"]);
     writes(&node, "ben", "ada", 1..=1, "");
     while number(&tail.next()).is_none() {}
-    let mut stderr = BufReader::new(tail.child.stderr.take().unwrap());
-    let mut says = || {
-        let mut line = String::new();
-        stderr.read_line(&mut line).unwrap();
-        line
-    };
+    let said = lines(tail.child.stderr.take().unwrap());
+    let says = || said.recv_timeout(PATIENCE).expect("it says something");
     for n in [2, 3] {
         node.kill();
         let why = says();
