@@ -43,6 +43,8 @@ impl Aside {
         let make = || {
             let mut name = tempfile::Builder::new();
             name.prefix(ASIDE).rand_bytes(RANDOM);
+            // What is in it is everyone's messages.
+            name.permissions(Permissions::from_mode(0o700));
             let at = name.tempdir_in(within)?;
             let lock = open(at.path(), OFlags::RDONLY | OFlags::DIRECTORY)?;
             Ok((at, lock))
@@ -248,6 +250,16 @@ mod tests {
         assert_eq!(left(at.path()), held);
         drop((aside, file));
         assert_eq!(left(at.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_owner_alone() {
+        let at = tempfile::tempdir().unwrap();
+        let (aside, file) = (Aside::make(at.path()).unwrap(), copy(at.path()).unwrap());
+        for (path, mode) in [(aside.path(), 0o700), (file.path(), 0o600)] {
+            let found = path.metadata().unwrap().mode() & 0o7777;
+            assert_eq!(found, mode, "{}: {found:o}", path.display());
+        }
     }
 
     #[test]
