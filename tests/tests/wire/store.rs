@@ -306,6 +306,51 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
     );
 }
 
+/// The keys of a store's rows that begin so.
+fn keys(data: &Path, table: &[u8]) -> Vec<Vec<u8>> {
+    let store = fjall::Database::builder(data.join("store")).open().unwrap();
+    let rows = store
+        .keyspace("data", fjall::KeyspaceCreateOptions::default)
+        .unwrap();
+    let keys = rows.prefix(table).map(|item| item.key().unwrap().to_vec());
+    keys.collect()
+}
+
+#[tokio::test]
+async fn damage_that_is_met_before_a_node_listens_is_named_before_it_ends() {
+    let mut node = Node::start();
+    node.signal("TERM");
+    node.wait();
+    // The first start made the administrator's token, whose row has its hash for a key.
+    let token = keys(&node.data(), b"T");
+    let [token] = &token[..] else {
+        panic!("{token:?}");
+    };
+    node.restart();
+    // Others around it: the block of that row has nothing that the store itself reads at its start.
+    let names: Vec<_> = (0..300).map(|n| format!("someone{n}")).collect();
+    node.bulk(&names, 1).await;
+    node.signal("TERM");
+    node.wait();
+    let table = to_table(&node.data());
+    let mut bytes = std::fs::read(&table).unwrap();
+    let tail = &token[token.len() - 16..];
+    let at = bytes.windows(16).position(|window| window == tail).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    let (code, said) = run(&mut node.command());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("listening on"), "{said}");
+    let named = said.find("a file of the store is damaged");
+    let last = said.rfind("parlour: ");
+    assert!(named.is_some() && named < last, "{said}");
+    let name = table.display().to_string();
+    assert!(
+        said.contains(&name) && said.contains("parlour verify"),
+        "{said}"
+    );
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_sends_as_retryable_and_reading_goes_on() {
     // A small file system of its own. Without the right to mount one there is no disk to fill.
