@@ -288,8 +288,8 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
     }
     // Empty variables, as compose files make them, set no secret and take none away.
     let secret = place.at("secret").display().to_string();
-    std::fs::write(&secret, "canary-7f3a").unwrap();
-    for (file, token) in [("", ""), ("", "canary-7f3a"), (&*secret, "")] {
+    std::fs::write(&secret, "canary-7f3a-1234").unwrap();
+    for (file, token) in [("", ""), ("", "canary-7f3a-1234"), (&*secret, "")] {
         let done = Command::new(binary())
             .current_dir(place.dir.path())
             .args(["config", "check", "--data", "new"])

@@ -306,6 +306,20 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
     );
 }
 
+/// Puts 32 MiB into a store that no server reads.
+fn more(data: &Path) {
+    let store = fjall::Database::builder(data.join("store")).open().unwrap();
+    let rows = store
+        .keyspace("data", fjall::KeyspaceCreateOptions::default)
+        .unwrap();
+    let mut value = vec![0; 1 << 18];
+    for n in 0..128u8 {
+        getrandom::fill(&mut value).unwrap();
+        rows.insert([b'~', n], &value).unwrap();
+    }
+    store.persist(fjall::PersistMode::SyncAll).unwrap();
+}
+
 /// The keys of a store's rows that begin so.
 fn keys(data: &Path, table: &[u8]) -> Vec<Vec<u8>> {
     let store = fjall::Database::builder(data.join("store")).open().unwrap();
@@ -333,6 +347,9 @@ async fn damage_that_is_met_before_a_node_listens_is_named_before_it_ends() {
     node.signal("TERM");
     node.wait();
     let table = to_table(&node.data());
+    // And so much in another that the search takes a while.
+    more(&node.data());
+    to_table(&node.data());
     let mut bytes = std::fs::read(&table).unwrap();
     let tail = &token[token.len() - 16..];
     let at = bytes.windows(16).position(|window| window == tail).unwrap();
