@@ -12,7 +12,7 @@ use parlour_protocol::http::Health;
 use parlour_protocol::id::ConversationId;
 use parlour_protocol::seq::Seq;
 use parlour_tests::node::binary;
-use parlour_tests::socket::plain;
+use parlour_tests::socket::{Came, plain};
 use parlour_tests::{Node, Socket};
 
 fn run(command: &mut Command) -> (Option<i32>, String) {
@@ -283,6 +283,8 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
 
     // Reactions to each in turn: what they are to is asked for by the router alone.
     node.restart();
+    let other = node.log_in("ada").await;
+    let (mut other, _) = Socket::connect(&node.url, &other.token.0, Codec::Json).await;
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
     for seq in 1..=200 {
         let mut react = plain("");
@@ -293,6 +295,8 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
         react.r#ref = socket.next_ref();
         socket.send(&Client::Send(react)).await;
     }
+    // A node that failed serves nobody while it looks for the name.
+    assert_eq!(other.closed().await, Came::Closed(Code::GOING_AWAY.0));
     let ended = node.wait();
     assert_eq!(ended.code(), Some(1));
     let logs = node.logs();
