@@ -162,15 +162,20 @@ pub(crate) fn look(
 }
 
 /// Looks at a store that is to be used, and takes away what a crash left: a batch that was half
-/// written, or a database that was half made.
+/// written, or a database that was half made. Answers whether it never had a batch.
 ///
 /// # Errors
-/// `Damaged`, and nothing was changed; `Io`.
-pub(crate) fn check(store: &Path) -> Result<(), Error> {
+/// `Damaged` or `NeverUsed`, and nothing was changed; `Io`, `Gone`.
+pub(crate) fn check(store: &Path) -> Result<bool, Error> {
     let journals = journal::look(store)?;
+    let never_used = has_none(store, &journals);
+    let told = |error: Error| match never_used {
+        true => error.never_used(store),
+        false => error,
+    };
     let seen = look(store, journals.committed, Depth::Ends, &mut |_, _| {})?;
     let half_made = seen.nothing(&journals);
-    seen.whole()?;
+    seen.whole().map_err(told)?;
     journal::cut(journals)?;
     if half_made {
         tracing::warn!(
@@ -179,24 +184,27 @@ pub(crate) fn check(store: &Path) -> Result<(), Error> {
         );
         unmake(store).map_err(Error::io(store))?;
     }
-    Ok(())
+    Ok(never_used)
 }
 
 /// Whether no batch was ever written to the database of this folder, as far as can be told: no journal
-/// has one, none was answered, and no table has rows.
+/// has one, none was answered, and no table has rows. Asked before the engine is, which tidies up.
 pub(crate) fn never_used(store: &Path) -> bool {
-    let journals = journal::look(store);
-    if !journals.is_ok_and(|look| look.is_whole() && !look.committed) {
+    journal::look(store).is_ok_and(|journals| has_none(store, &journals))
+}
+
+fn has_none(store: &Path, journals: &Look) -> bool {
+    if journals.committed || !journals.is_whole() {
         return false;
     }
-    let none = |folder: &Path| match std::fs::read_dir(folder) {
+    let empty = |folder: &Path| match std::fs::read_dir(folder) {
         Ok(mut tables) => tables.next().is_none(),
         Err(why) => why.kind() == ErrorKind::NotFound,
     };
     match std::fs::read_dir(store.join("keyspaces")) {
         // The table of names comes before the first batch.
         Ok(mut folders) => folders.all(|entry| {
-            entry.is_ok_and(|e| e.file_name() == "0" || none(&e.path().join("tables")))
+            entry.is_ok_and(|e| e.file_name() == "0" || empty(&e.path().join("tables")))
         }),
         Err(why) => why.kind() == ErrorKind::NotFound,
     }

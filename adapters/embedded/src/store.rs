@@ -151,14 +151,11 @@ impl Store {
             tracing::warn!("{stays}");
         }
         let path = folder.join("store");
-        let never_used = path.is_dir() && files::never_used(&path);
+        let never_used = path.is_dir() && files::check(&path)?;
         let told = |error: Error| match never_used {
             true => error.never_used(&path),
             false => error,
         };
-        if path.is_dir() {
-            files::check(&path).map_err(told)?;
-        }
         let begin = || {
             let (db, data) = open_database(&path, folder, options.cache_bytes)?;
             require_format(folder, &data)?;

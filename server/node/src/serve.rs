@@ -47,7 +47,7 @@ async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Re
     let mut asked = Asked::listen()?;
     let node = OnceLock::new();
     let failed = tokio::select! {
-        () = asked.to_end() => None,
+        () = asked.heard() => None,
         why = until_failed(config, &store, listener, tls, &node) => Some(why),
     };
     // What began is ended, whatever else there is: a node that failed serves nobody any more.
@@ -66,7 +66,7 @@ async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Re
         tokio::select! {
             () = drain => {}
             // Nothing that was acknowledged is lost: it was durable before.
-            () = asked.to_end() => std::process::exit(1),
+            () = asked.heard() => std::process::exit(1),
         }
         return match node.get().and_then(|node| node.drain.reason()) {
             Some(why) => bail!("{why}"),
@@ -76,7 +76,7 @@ async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Re
     tokio::select! {
         _ = async { tokio::join!(drain, named(&store, &why)) } => {}
         // Who sends a signal does not wait.
-        () = asked.to_end() => {}
+        () = asked.heard() => {}
     }
     Err(why)
 }
@@ -96,7 +96,7 @@ impl Asked {
     }
 
     /// Waits for the next.
-    async fn to_end(&mut self) {
+    async fn heard(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
