@@ -22,6 +22,8 @@ export const CODES = {
   DRAINING: 1006,
   /** The log has taken it but it is not placed yet. Ask again with the same id. */
   NOT_YET: 1007,
+  /** Something failed inside the node, for this request alone. Try again; if it stays so, tell whoever runs the node. */
+  FAILED: 1008,
   /** The frame could not be read: it is not valid JSON or MessagePack, or a field is missing or of the wrong type. `details` says where. */
   BAD_FRAME: 3000,
   /** There is no frame of this type for clients to send. See docs/protocol.md for those that exist. */
@@ -435,9 +437,9 @@ export type Event = {
   pinned?: Seq | null;
 };
 
-/** This conversation is open on the screen, or none. Its line and receipts are sent. */
+/** This conversation is open on the screen, or none. Its line and receipts are sent. A newer one takes its place; one that is not answered by then is answered no more. */
 export type Focus = {
-  /** Carried back if it is refused. */
+  /** Carried back by its page, or if it is refused or fails. One without that fails is tried again by the node. */
   ref?: number;
   /** The conversation. */
   conversation?: ConversationId | null;
@@ -618,7 +620,7 @@ export type Mail = {
 
 /** Mail of these devices is stored up to these counters, and may be forgotten. */
 export type MailAck = {
-  /** Carried back if it is refused. */
+  /** Carried back if it is refused, or fails. */
   ref?: number;
   /** By sending device. */
   from: { [key in DeviceId]: number };
@@ -642,7 +644,7 @@ export type Mark = {
 
 /** Cumulative marks, many in one frame. Not answered; own marks are echoed by `receipt`. */
 export type Marks = {
-  /** Carried back if it is refused. */
+  /** Carried back if a mark is refused, or its place cannot be read. */
   ref?: number;
   /** Up to which place. */
   marks: { [key in ConversationId]: Seq };
@@ -1011,7 +1013,7 @@ export type Token = string;
 
 /** The user types here. Repeat every few seconds; it fades by itself. What comes sooner than a second after the last is passed over. */
 export type Typing = {
-  /** Carried back if it is refused. */
+  /** Carried back if it is refused, or fails. */
   ref?: number;
   /** The conversation. */
   conversation: ConversationId;

@@ -120,7 +120,9 @@ pub fn send(f: &client::Send, user: UserId, limits: &Limits) -> Checked {
     }
     // What came from elsewhere is kept as it was there.
     let here = f.origin.is_none();
-    if here && f.on {
+    // A reaction from before there was this rule can be taken back.
+    let taken_back = name == kind::REACTION && !f.on;
+    if here && !taken_back {
         one_line("key", f.key.as_deref())?;
     }
     key(f.key.as_deref(), needs_key(name), limits)?;

@@ -70,6 +70,7 @@ codes! {
     1005 OVERLOADED 503 "The server has more work than it takes at once. Wait for `retry_ms`, then try again.";
     1006 DRAINING 503 "The node is going away and takes nothing new. Reconnect, then try again.";
     1007 NOT_YET 503 "The log has taken it but it is not placed yet. Ask again with the same id.";
+    1008 FAILED 500 "Something failed inside the node, for this request alone. Try again; if it stays so, tell whoever runs the node.";
     3000 BAD_FRAME 400 "The frame could not be read: it is not valid JSON or MessagePack, or a field is missing or of the wrong type. `details` says where.";
     3001 UNKNOWN_FRAME 400 "There is no frame of this type for clients to send. See docs/protocol.md for those that exist.";
     3002 TOO_LARGE 413 "The body is larger than the limit named in `details`. Shorten it or send it as a file.";

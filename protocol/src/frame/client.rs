@@ -264,7 +264,7 @@ fn is_zero(r#ref: &Ref) -> bool {
 frame! {
     /// Cumulative marks, many in one frame. Not answered; own marks are echoed by `receipt`.
     Marks {
-        /// Carried back if it is refused.
+        /// Carried back if a mark is refused, or its place cannot be read.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[cfg_attr(feature = "schema", ts(type = "number"))]
         pub r#ref: Ref,
@@ -276,7 +276,7 @@ frame! {
 frame! {
     /// Mail of these devices is stored up to these counters, and may be forgotten.
     MailAck {
-        /// Carried back if it is refused.
+        /// Carried back if it is refused, or fails.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[cfg_attr(feature = "schema", ts(type = "number"))]
         pub r#ref: Ref,
@@ -289,7 +289,7 @@ frame! {
     /// The user types here. Repeat every few seconds; it fades by itself. What comes sooner than a
     /// second after the last is passed over.
     Typing {
-        /// Carried back if it is refused.
+        /// Carried back if it is refused, or fails.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[cfg_attr(feature = "schema", ts(type = "number"))]
         pub r#ref: Ref,
@@ -299,9 +299,11 @@ frame! {
 }
 
 frame! {
-    /// This conversation is open on the screen, or none. Its line and receipts are sent.
+    /// This conversation is open on the screen, or none. Its line and receipts are sent. A newer one
+    /// takes its place; one that is not answered by then is answered no more.
     Focus {
-        /// Carried back if it is refused.
+        /// Carried back by its page, or if it is refused or fails. One without that fails is tried
+        /// again by the node.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[cfg_attr(feature = "schema", ts(type = "number"))]
         pub r#ref: Ref,

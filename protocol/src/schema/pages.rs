@@ -58,7 +58,7 @@ pub(super) fn errors() -> String {
             let _ = writeln!(page, "| {number} | `{name}` | {} | {about} |", entry.status);
         }
     }
-    page += "\n### 4504, for whoever runs the node\n\n\
+    page += "\n### 1008 and 4504, for whoever runs the node\n\n\
              The node's log has the cause. If `GET /health` says `damaged`, it is a file of the \
              store, which both name. What lies in that file cannot be read, and the rest goes on. \
              Stop the node; `parlour verify DIR` names everything that is damaged in its data \

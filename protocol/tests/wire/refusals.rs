@@ -154,6 +154,20 @@ fn keys_are_one_line_unless_they_came_from_elsewhere_or_are_taken_back() {
     assert_eq!(what, "`key` has the control character U+000A");
     assert_eq!(reaction(true, true), Ok(()));
     assert_eq!(reaction(false, false), Ok(()));
+    // `on` says nothing of other kinds: their key stands either way.
+    for (kind, class) in [
+        (kind::SETTING, None),
+        ("weather", Some(kind::Class::Setting)),
+    ] {
+        let set = send(|s| {
+            s.kind = Some(kind.to_owned());
+            s.class = class;
+            s.key = Some("a\nb".to_owned());
+            s.value = Some("x".to_owned());
+            s.on = false;
+        });
+        assert_eq!(why(set).1, what, "{kind}");
+    }
     let react = |on| {
         let frame = client::React {
             r#ref: 0,

@@ -65,6 +65,12 @@ impl Doorstep {
         Self::new(if each == 0 { 0 } else { each.min(quarter) }, half)
     }
 
+    /// How many it has room for: from one address (0: no bound), and from everywhere.
+    #[must_use]
+    pub fn room(&self) -> (u64, u64) {
+        (self.each, self.all)
+    }
+
     /// A place for one more socket, if there is one.
     #[must_use]
     pub fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {

@@ -123,17 +123,19 @@ crate::section! {
         /// How long a connection may take for the TLS handshake, and for each request's head.
         upgrade_ms: u64 = 5_000;
         /// Connections that have not said who they are, from one address (IPv6: one /64).
-        /// More are closed at once. 0: no bound.
+        /// More are closed at once. 0: no bound, as behind a proxy, where all come from one address.
         unauthenticated_per_address: u64 = 1_024;
         /// Connections that have not said who they are, from everywhere. More are closed at once.
-        /// At most half of all connections, whatever is set here; where it is less for that, one
-        /// address has at most a quarter of it.
+        /// Never more than half of what `connections_max` comes to: where it is less for that, one
+        /// address has at most a quarter of it (or 8), and the log says so.
         unauthenticated_max: u64 = 16_384;
         /// Connections of any sort. More are closed at once. It is less where the process may not
         /// open as many files (`ulimit -n`): the store has 1024 of those for itself, or half.
         connections_max: u64 = 100_000;
         /// The body of one HTTP request, in bytes; administrators may send sixteen times as much.
         body_bytes: u64 = 262_144;
+        /// How long the body of one HTTP request may take to come.
+        body_ms: u64 = 30_000;
         /// How long `POST …/messages` waits for the message's place before it answers 1007.
         placed_ms: u64 = 10_000;
     }

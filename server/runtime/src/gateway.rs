@@ -42,7 +42,7 @@ pub async fn upgrade(
         return Err(Failure::new(Code::DRAINING).retry(1_000));
     }
     let peer = request.extensions().get::<Peer>().cloned();
-    let peer = peer.ok_or(Code::INTERNAL)?;
+    let peer = peer.ok_or(Code::FAILED)?;
     let upgraded = hyper::upgrade::on(&mut request);
     let this = node.clone();
     node.drain.socket("session", async move {
@@ -89,6 +89,6 @@ pub async fn history(
             ))
         }
         Have::History(None) => Err(Code::NOT_FOUND.into()),
-        _ => Err(Code::INTERNAL.into()),
+        _ => Err(Code::FAILED.into()),
     }
 }

@@ -160,6 +160,16 @@ pub async fn accept(
         config.unauthenticated_max,
         most,
     );
+    let (each, all) = doorstep.room();
+    if all < config.unauthenticated_max {
+        tracing::warn!(
+            connections = most,
+            per_address = each,
+            everywhere = all,
+            "connections that have not said who they are have half of all at most: that is less \
+             than http.unauthenticated_max"
+        );
+    }
     let draining = drain.draining();
     loop {
         let accepted = tokio::select! {

@@ -205,3 +205,24 @@ async fn a_script_sends_and_reads() {
         .await
         .ok();
 }
+
+/// A body that does not come holds its connection for so long, and is told as that.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_told_after_a_while() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let node = Node::with(&["--set", "http.body_ms=200"]);
+    let at = node.url.trim_start_matches("http://");
+    let mut stream = tokio::net::TcpStream::connect(at).await.unwrap();
+    let half = "POST /v1/accounts HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\
+                Connection: close\r\n\r\n{\"name\":";
+    stream.write_all(half.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    stream.read_to_end(&mut said).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408"), "{said}");
+    let (_, body) = said.split_once("\r\n\r\n").unwrap();
+    let error: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(error["code"], Code::IDLE.0);
+    let why = "the body did not come whole within 200 ms";
+    assert_eq!(error["details"], why);
+}

@@ -108,7 +108,9 @@ pub enum What {
     #[error("the name is not YYYY-MM-DD.log, so its lines have no date; rename it")]
     FileName,
     /// Bytes that are not UTF-8.
-    #[error("byte {0} of the line is not UTF-8")]
+    #[error(
+        "byte {0} of the line is not UTF-8; `iconv -t UTF-8 -f WINDOWS-1252` may convert the file"
+    )]
     Encoding(usize),
     /// Nothing stands there.
     #[error("the line is empty")]

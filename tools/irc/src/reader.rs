@@ -79,6 +79,11 @@ impl Reader {
     /// The line is malformed; the error names it.
     pub fn feed(&mut self, line: &[u8]) -> Result<Item, Error> {
         self.line += 1;
+        // Some editors begin a file with a byte order mark.
+        let line = match line.strip_prefix("\u{feff}".as_bytes()) {
+            Some(rest) if self.line == 1 => rest,
+            _ => line,
+        };
         let (minute, event) = line::parse(line).map_err(|what| Error {
             file: self.file.clone(),
             line: self.line,

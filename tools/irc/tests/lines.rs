@@ -251,6 +251,20 @@ fn times_go_on_past_midnight_and_errors_name_their_line() {
 }
 
 #[test]
+fn a_byte_order_mark_begins_a_file_and_nothing_else() {
+    let mut reader = Reader::new("2004-11-15.log").expect("a date");
+    let first = reader.feed("\u{feff}[00:01] <ann> hello\r\n".as_bytes());
+    assert_eq!(first.expect("it is read").event, message("ann", "hello"));
+    let later = reader.feed("\u{feff}[00:02] <ann> hello".as_bytes());
+    assert_eq!(later.expect_err("it is not").what, What::Beginning);
+    let other = reader
+        .feed(b"[00:03] <ann> caf\xe9")
+        .expect_err("it is not");
+    assert_eq!(other.what, What::Encoding(18));
+    assert!(other.to_string().contains("iconv"), "{other}");
+}
+
+#[test]
 fn ids_stay() {
     // Written down: an import that runs again in a year must find what it made today.
     assert_eq!(message_id("2004-11-15.log", 1).to_string(), MESSAGE_ID);

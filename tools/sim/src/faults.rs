@@ -48,9 +48,29 @@ pub fn plan(world: &mut World, work_ms: u64) {
     let count = world.dice.between(10, 30);
     for _ in 0..count {
         let at_ms = world.dice.between(300, work_ms);
-        let fault = roll(&mut world.dice);
+        let mut fault = roll(&mut world.dice);
+        // A new connection reads everything again, which covers up what its node had wrong.
+        if world.coming_and_going && reconnects(fault) && world.dice.percent(80) {
+            fault = Fault::RelayCut;
+        }
         world.at(at_ms, Event::Fault(fault));
     }
+}
+
+/// Whether clients connect again for it.
+const fn reconnects(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::NodeDies
+            | Fault::NodeStops
+            | Fault::Flush
+            | Fault::SessionsDown
+            | Fault::ClientDies
+            | Fault::Cut
+            | Fault::ClientOff
+            | Fault::SlowReader
+            | Fault::Storm
+    )
 }
 
 fn roll(dice: &mut Dice) -> Fault {
@@ -80,6 +100,10 @@ fn any(dice: &mut Dice, count: usize) -> usize {
 /// It breaks now.
 pub fn happen(world: &mut World, fault: Fault) {
     if !world.breaking && !matches!(fault, Fault::SessionsUp) {
+        return;
+    }
+    let calm = world.now_ms >= world.calm_ms;
+    if calm && (reconnects(fault) || matches!(fault, Fault::RelayCut)) {
         return;
     }
     world.figures.faults += 1;

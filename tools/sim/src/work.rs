@@ -38,6 +38,10 @@ pub fn step(world: &mut World) {
     let Some((room, direct)) = world.dice.pick(&rooms).copied() else {
         return;
     };
+    let calm = world.now_ms >= world.calm_ms;
+    if world.coming_and_going && !calm && !direct && world.dice.percent(25) {
+        return members(world, at, room);
+    }
     match world.dice.below(100) {
         0..=61 => {
             for _ in 0..burst {
@@ -45,7 +49,7 @@ pub fn step(world: &mut World) {
             }
         }
         62..=69 => change(world, at, room),
-        70..=77 if !direct => members(world, at, room),
+        70..=77 if !direct && !calm => members(world, at, room),
         78..=86 => {
             let upto = crate::node::newest(world, room);
             if upto > Seq::ZERO {
@@ -99,7 +103,8 @@ fn make(world: &mut World, at: usize) {
         );
         return;
     }
-    let shape = if world.dice.percent(30) {
+    let channels = if world.coming_and_going { 80 } else { 30 };
+    let shape = if world.dice.percent(channels) {
         Shape::Channel
     } else {
         Shape::Group
@@ -189,19 +194,24 @@ fn members(world: &mut World, at: usize, room: ConversationId) {
     } else {
         Role::Member
     };
-    let send = match world.dice.below(5) {
-        0 | 1 => draft::add(
-            room,
-            vec![Named {
-                user: other,
-                role: Role::Member,
-            }],
-        ),
-        2 => draft::remove(room, &[other]),
-        3 => draft::roles(room, vec![Named { user: other, role }]),
-        _ => draft::leave(room),
+    let what = world.dice.below(5);
+    // A newcomer is brought into everything at once, and thrown out so.
+    let rooms: Vec<ConversationId> = if world.coming_and_going && world.dice.percent(40) {
+        let rooms = world.rooms.iter().filter(|(_, direct)| !direct);
+        rooms.map(|(room, _)| *room).collect()
+    } else {
+        vec![room]
     };
-    client::request(world, at, Request::Send(Box::new(send)));
+    for room in rooms {
+        let named = |role| vec![Named { user: other, role }];
+        let send = match what {
+            0 | 1 => draft::add(room, named(Role::Member)),
+            2 => draft::remove(room, &[other]),
+            3 => draft::roles(room, named(role)),
+            _ => draft::leave(room),
+        };
+        client::request(world, at, Request::Send(Box::new(send)));
+    }
 }
 
 fn give_up(world: &mut World, at: usize) {

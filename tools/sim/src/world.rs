@@ -53,6 +53,12 @@ pub struct World {
     pub dice: Dice,
     /// Several nodes and routers over shared stores, rather than one process.
     pub cluster: bool,
+    /// Whether people come and go all the time, mostly in channels. Worlds that are each bent one way
+    /// show more than worlds that are all alike (Groce et al., Swarm Testing, 2012).
+    pub coming_and_going: bool,
+    /// From when on nobody comes or goes, and nobody's line breaks: what a node has wrong by then, it has
+    /// wrong to the end. Never, in most worlds.
+    pub calm_ms: u64,
     /// Whether things still break.
     pub breaking: bool,
     /// Whether users still work.
@@ -114,7 +120,12 @@ impl World {
     pub fn new(seed: u64, trace: bool) -> Self {
         let mut dice = Dice::new(seed);
         let cluster = dice.percent(65);
+        let coming_and_going = dice.percent(30);
         let mut world = Self::empty(seed, dice, cluster, trace);
+        world.coming_and_going = coming_and_going;
+        if coming_and_going && world.dice.percent(50) {
+            world.calm_ms = BEGIN_MS + world.dice.between(5_000, WORK_MS - 3_000);
+        }
         world.machines();
         let users = world.dice.between(3, 4);
         for user in 0..users {
@@ -135,6 +146,8 @@ impl World {
             seed,
             now_ms: BEGIN_MS,
             cluster,
+            coming_and_going: false,
+            calm_ms: u64::MAX,
             breaking: true,
             working: true,
             store: StoreId::from_bytes([7; 16]),

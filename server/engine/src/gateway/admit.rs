@@ -31,16 +31,19 @@ impl Identity {
     fn may(&self, scope: Scope) -> bool {
         self.scopes.iter().any(|s| *s == scope || *s == Scope::Full)
     }
+
     /// Whether it may read.
     #[must_use]
     pub fn reads(&self) -> bool {
         self.may(Scope::Read)
     }
+
     /// Whether it may send.
     #[must_use]
     pub fn sends(&self) -> bool {
         self.may(Scope::Send) || self.scopes.contains(&Scope::Import)
     }
+
     /// The keys for single devices that a send of theirs carries, by device.
     #[must_use]
     pub fn mail(&self, send: &client::Send) -> Vec<(DeviceId, Mail)> {

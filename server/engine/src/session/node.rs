@@ -1,4 +1,5 @@
-//! One node's machine: its sessions, its lease, and whom a signal is for.
+//! One node's machine: its lease, what wakes it, and what it is told; its sessions, channels and signals
+//! are in the files beside.
 
 mod registering;
 mod telling;

@@ -98,6 +98,7 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
         ("accounts.hash_queue", config.accounts.hash_queue),
         ("http.tls_look_ms", config.http.tls_look_ms),
         ("http.upgrade_ms", config.http.upgrade_ms),
+        ("http.body_ms", config.http.body_ms),
         ("http.unauthenticated_max", config.http.unauthenticated_max),
         ("http.connections_max", config.http.connections_max),
         ("http.body_bytes", config.http.body_bytes),

@@ -45,7 +45,7 @@ pub(crate) fn code(port: &'static str, error: &Error) -> Code {
     match error {
         Error::Unavailable { .. } | Error::Unknown { .. } => Code::UNAVAILABLE,
         Error::Full { .. } => Code::STORAGE_FULL,
-        Error::Broken { .. } => Code::INTERNAL,
+        Error::Broken { .. } => Code::FAILED,
     }
 }
 

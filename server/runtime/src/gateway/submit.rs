@@ -111,7 +111,7 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
     let digest = submission.digest;
     let have = ask::get(&node.ports, user, identity.device, need).await?;
     let Have::Admit(admit) = have else {
-        return Err(Code::INTERNAL.into());
+        return Err(Code::FAILED.into());
     };
     let now_ms = clock::now_ms();
     let refused = |code, details| refuse(code, details, conversation, id);

@@ -22,9 +22,6 @@ use serde::de::DeserializeOwned;
 
 use crate::node::Node;
 
-/// How long a request's body may take to come.
-const BODY_WITHIN: Duration = Duration::from_secs(30);
-
 /// A numbered error as an answer: its JSON, with the code's status.
 #[derive(Debug)]
 pub struct Failure(Box<server::Error>);
@@ -93,7 +90,7 @@ impl From<parlour_ports::Error> for Failure {
         let code = match &error {
             Error::Unavailable { .. } | Error::Unknown { .. } => Code::UNAVAILABLE,
             Error::Full { .. } => Code::STORAGE_FULL,
-            Error::Broken { .. } => Code::INTERNAL,
+            Error::Broken { .. } => Code::FAILED,
         };
         tracing::warn!(%error, "a request met a port that failed");
         Self::new(code).retry(1_000)
@@ -143,11 +140,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<Node>> for Json<T> {
             most = most.saturating_mul(16);
         }
         let whole = Limited::new(request.into_body(), most).collect();
-        let bytes = tokio::time::timeout(BODY_WITHIN, whole)
+        let within_ms = node.config.http.body_ms;
+        let bytes = tokio::time::timeout(Duration::from_millis(within_ms), whole)
             .await
             .map_err(|_| {
-                let most = BODY_WITHIN.as_secs();
-                Failure::new(Code::IDLE).why(format!("the body did not come whole within {most} s"))
+                Failure::new(Code::IDLE)
+                    .why(format!("the body did not come whole within {within_ms} ms"))
             })?
             .map_err(|e| {
                 if e.is::<http_body_util::LengthLimitError>() {

@@ -67,6 +67,7 @@ fn from_session(world: &mut World, at: usize, output: Output) {
                 let slow = if world.breaking { 8 } else { 0 };
                 // Memberships are many rows: their reading is slow more often.
                 let slow = match call {
+                    Output::ReadChannels { .. } if world.coming_and_going => slow * 7,
                     Output::ReadChannels { .. } => slow * 4,
                     _ => slow,
                 };

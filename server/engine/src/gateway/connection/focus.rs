@@ -93,13 +93,18 @@ impl Connection {
     ) {
         self.unfocused = None;
         // What was asked for an earlier one comes too late.
-        self.pending.retain(|_, p| {
-            !matches!(
-                p,
-                Pending::Focus(..) | Pending::Marks(_) | Pending::InFocus(_)
-            )
+        let another = self.focus.as_ref().map(|f| f.conversation) != conversation;
+        self.pending.retain(|_, p| match p {
+            Pending::Focus(..) => false,
+            Pending::Marks(_) | Pending::InFocus(_) => !another,
+            _ => true,
         });
+        if another && self.focus.is_some() {
+            // What it looked at is not on the screen any more, whatever comes of the next.
+            self.focus_off(out);
+        }
         match conversation {
+            None if !another => {}
             None => self.focus_off(out),
             Some(conversation) => self.ask(
                 Pending::Focus(r#ref, conversation, members),
@@ -110,7 +115,12 @@ impl Connection {
     }
 
     /// The conversation could not be read, and whoever looks at it is not told so.
-    pub(super) fn unfocused(&mut self, conversation: ConversationId, members: bool, now_ms: u64) {
+    pub(super) fn focus_unread(
+        &mut self,
+        conversation: ConversationId,
+        members: bool,
+        now_ms: u64,
+    ) {
         let mut again = self
             .unfocused
             .take()
@@ -158,7 +168,8 @@ impl Connection {
         let Some(entry) = entry else {
             let mut error = server::Error::new(r#ref, Code::NOT_FOUND);
             error.conversation = Some(conversation);
-            return self.send(&Server::Error(error), out);
+            self.send(&Server::Error(error), out);
+            return self.focus_off(out);
         };
         let user = self.user();
         let shape = entry.standing.shape;

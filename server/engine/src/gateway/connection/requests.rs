@@ -203,31 +203,28 @@ impl Connection {
     }
 
     fn failed(&mut self, pending: Pending, code: Code, now_ms: u64, out: &mut Vec<Output>) {
-        let (r#ref, about) = match &pending {
-            Pending::Admit(s) => {
-                let user = self.user();
-                (s.send.r#ref, s.conversation(user).map(|c| (c, s.send.id)))
-            }
+        if let Pending::Typing(..) = pending {
+            // The next one is no repetition.
+            self.typed_ms = None;
+        }
+        let (r#ref, conversation, id) = match &pending {
+            Pending::Admit(s) => (s.send.r#ref, s.conversation(self.user()), Some(s.send.id)),
             Pending::Mailed(appending, _) => {
                 self.waiting.remove(appending);
-                (appending.r#ref, Some(appending.key))
+                let (conversation, id) = appending.key;
+                (appending.r#ref, Some(conversation), Some(id))
             }
             Pending::Inbox | Pending::Mail => return self.catch_up_failed(code, out),
-            Pending::History(r#ref, ..) => (*r#ref, None),
             Pending::Focus(0, conversation, members) => {
-                return self.unfocused(*conversation, *members, now_ms);
+                return self.focus_unread(*conversation, *members, now_ms);
             }
             // Who gave no reference needs no answer: these are stated again.
             Pending::Typing(0, _) | Pending::Place(0, ..) | Pending::AckMail(0) => return,
-            Pending::AckMail(r#ref) => (*r#ref, None),
-            Pending::Focus(r#ref, conversation, _)
+            Pending::AckMail(r#ref) => (*r#ref, None, None),
+            Pending::History(r#ref, conversation, _)
+            | Pending::Focus(r#ref, conversation, _)
             | Pending::Typing(r#ref, conversation)
-            | Pending::Place(r#ref, conversation, ..) => {
-                let mut error = server::Error::new(*r#ref, code);
-                error.retry_ms = Some(500);
-                error.conversation = Some(*conversation);
-                return self.send(&Server::Error(error), out);
-            }
+            | Pending::Place(r#ref, conversation, ..) => (*r#ref, Some(*conversation), None),
             Pending::StoreMarks => return self.marks_failed(now_ms),
             Pending::Marks(conversation) => return self.marks_unread(*conversation, now_ms),
             Pending::InFocus(conversation) => return self.in_focus_unread(*conversation, now_ms),
@@ -237,9 +234,7 @@ impl Connection {
         };
         let mut error = server::Error::new(r#ref, code);
         error.retry_ms = Some(500);
-        if let Some((conversation, id)) = about {
-            error = error.of(conversation, id);
-        }
+        (error.conversation, error.id) = (conversation, id);
         self.send(&Server::Error(error), out);
     }
 

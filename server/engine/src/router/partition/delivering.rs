@@ -12,8 +12,7 @@ use parlour_protocol::row::Row;
 use super::{Batch, Partition, Raising, Step};
 use crate::log::sequencer::Decided;
 use crate::router::step::{Call, Output, Placed};
-use crate::router::tell::Found;
-use crate::router::tell::{concerned, signals};
+use crate::router::tell::{Found, concerned, signals};
 
 impl Partition {
     pub(super) fn batch(&mut self, call: Call) -> Option<&mut Batch> {

@@ -1,5 +1,5 @@
-//! Sessions coming and going: registered in the session store, welcomed, closed, and registered again
-//! under a new lease.
+//! Sessions coming and going: registered in the session store, welcomed, closed, registered again under
+//! a new lease; and what each of them looks at.
 //!
 //! Promises: of a session one call is under way at a time; a session is welcomed only once it can be
 //! found.
