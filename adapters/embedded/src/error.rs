@@ -150,10 +150,10 @@ pub enum Error {
     },
     /// Tables would have to be copied, and there is no room.
     #[error(
-        "{path}: this disk has no links that would do, so the tables are copied, which takes {needed_mib} MiB and leaves a server {left_mib}; {free_mib} MiB are free. Free room there, or stop the server: a store that nobody uses is copied without that"
+        "{path}: its tables cannot be linked to, so they are copied beside it. That takes {needed_mib} MiB, a server keeps {left_mib} MiB free, and {free_mib} MiB are free. Free room there, or stop the server: a store that nobody uses is copied without that"
     )]
     NoRoom {
-        /// Where it is copied to.
+        /// The store.
         path: PathBuf,
         /// What the tables take.
         needed_mib: u64,

@@ -51,8 +51,8 @@ impl Tables {
             other => return other.map_err(Error::io(at)),
         }
         if !self.room {
-            let needed = self.needed(store).map_err(Error::io(store))?;
-            require_room(at, free_bytes(at.parent().unwrap_or(at)), needed)?;
+            let bytes = self.bytes(store).map_err(Error::io(store))?;
+            require_room(store, free_bytes(at.parent().unwrap_or(at)), bytes)?;
             self.room = true;
         }
         let before = stamp(of).map_err(Error::io(of))?;
@@ -61,22 +61,24 @@ impl Tables {
         Ok(())
     }
 
-    /// The bytes of all tables that are not here yet.
-    fn needed(&self, store: &Path) -> io::Result<u64> {
-        let mut bytes = 0;
+    /// The bytes of all tables, and of those that are not here yet.
+    fn bytes(&self, store: &Path) -> io::Result<(u64, u64)> {
+        let (mut all, mut needed) = (0, 0);
         for keyspace in std::fs::read_dir(store.join("keyspaces"))? {
             let Ok(tables) = std::fs::read_dir(keyspace?.path().join("tables")) else {
                 continue;
             };
             for table in tables {
                 let path = table?.path();
+                // One that went meanwhile needs nothing.
+                let len = path.metadata().map_or(0, |found| found.len());
+                all += len;
                 if !self.copied.values().any(|(of, _)| *of == path) {
-                    // One that went meanwhile needs nothing.
-                    bytes += path.metadata().map_or(0, |found| found.len());
+                    needed += len;
                 }
             }
         }
-        Ok(bytes)
+        Ok((all, needed))
     }
 
     /// Takes away what an earlier try left, but for copies of tables that are what they were.
@@ -101,17 +103,18 @@ impl Tables {
     }
 }
 
-/// That so much may be copied, and a server that is there has its room.
-fn require_room(at: &Path, free: Option<u64>, needed: u64) -> Result<(), Error> {
+/// That so much of all tables may be copied, and a server that is there has its room: what it keeps
+/// free for what it accepted, and for merging its tables.
+fn require_room(store: &Path, free: Option<u64>, (all, needed): (u64, u64)) -> Result<(), Error> {
     let Options {
         reserve_bytes,
         work_bytes_max,
         ..
     } = Options::default();
-    let left = reserve_bytes.saturating_add(work_bytes_max);
+    let left = reserve_bytes.saturating_add(all.min(work_bytes_max));
     match free {
         Some(free) if free < needed.saturating_add(left) => Err(Error::NoRoom {
-            path: at.to_owned(),
+            path: store.to_owned(),
             needed_mib: needed.div_ceil(1 << 20),
             left_mib: left >> 20,
             free_mib: free >> 20,
@@ -149,10 +152,15 @@ mod tests {
     #[test]
     fn a_copy_that_would_leave_a_server_too_little_is_refused_with_what_to_do() {
         let at = Path::new("/srv/chat/store");
-        let left = (48 << 20) + (512 << 20);
-        assert!(require_room(at, Some(left + 100), 100).is_ok());
-        assert!(require_room(at, None, 100).is_ok());
-        let why = require_room(at, Some(left + 99), 100).unwrap_err();
+        const MIB: u64 = 1 << 20;
+        // Of a small store its tables once more are kept free; of a large one 512 MiB.
+        for (bytes, left) in [((10 * MIB, 100), 58), ((9_000 * MIB, 100), 560)] {
+            let left = left * MIB;
+            assert!(require_room(at, Some(left + 100), bytes).is_ok());
+            assert!(require_room(at, None, bytes).is_ok());
+            assert!(require_room(at, Some(left + 99), bytes).is_err());
+        }
+        let why = require_room(at, Some(0), (9_000 * MIB, 100)).unwrap_err();
         let why = why.to_string();
         for word in ["/srv/chat/store", "1 MiB", "560", "stop the server"] {
             assert!(why.contains(word), "{word} is missing in: {why}");
