@@ -175,7 +175,9 @@ fn fill(
     of: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
-    let (db, data) = open_database(&folder.join("store"), folder, CACHE)?;
+    let store = folder.join("store");
+    crate::store::private_folder(&store).map_err(Error::io(&store))?;
+    let (db, data) = open_database(&store, folder, CACHE)?;
     let failed = |error: fjall::Error| files::named(&folder.join("store"), &error);
     let mut batches = Batches::begin(folder, &db, &data)?;
     let mut batch = batches.batch();

@@ -152,6 +152,8 @@ impl Store {
         }
         let path = folder.join("store");
         let never_used = path.is_dir() && files::check(&path)?;
+        // Whatever mode the data folder has: the engine would let everyone read it.
+        private_folder(&path).map_err(Error::io(&path))?;
         let told = |error: Error| match never_used {
             true => error.never_used(&path),
             false => error,
