@@ -3,7 +3,7 @@
 //! Never here: what a connection may say, and in which order what it asks for happens. That is
 //! [`parlour_engine::gateway`]'s.
 
-mod ask;
+pub(crate) mod ask;
 pub(crate) mod mailbox;
 mod session;
 mod submit;

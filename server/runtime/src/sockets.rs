@@ -166,8 +166,9 @@ pub async fn accept(
             connections = most,
             per_address = each,
             everywhere = all,
-            "connections that have not said who they are have half of all at most: that is less \
-             than http.unauthenticated_max"
+            "connections that have not said who they are have half of all at most, which is less \
+             than http.unauthenticated_max; raise http.connections_max (and `ulimit -n`), or lower \
+             that"
         );
     }
     let draining = drain.draining();

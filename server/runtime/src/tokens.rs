@@ -83,10 +83,7 @@ impl Verifier {
                     Holder::Nobody | Holder::Device(_) => Code::BAD_TOKEN,
                 })
             }
-            Err(error) => {
-                tracing::warn!(%error, "a token could not be looked up");
-                Err(Code::UNAVAILABLE)
-            }
+            Err(error) => Err(crate::gateway::ask::code("accounts", &error)),
         }
     }
 

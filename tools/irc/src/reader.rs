@@ -80,14 +80,18 @@ impl Reader {
     pub fn feed(&mut self, line: &[u8]) -> Result<Item, Error> {
         self.line += 1;
         // Some editors begin a file with a byte order mark.
-        let line = match line.strip_prefix("\u{feff}".as_bytes()) {
-            Some(rest) if self.line == 1 => rest,
-            _ => line,
+        let mark = "\u{feff}".as_bytes();
+        let (line, before) = match line.strip_prefix(mark) {
+            Some(rest) if self.line == 1 => (rest, mark.len()),
+            _ => (line, 0),
         };
         let (minute, event) = line::parse(line).map_err(|what| Error {
             file: self.file.clone(),
             line: self.line,
-            what,
+            what: match what {
+                What::Encoding(byte) => What::Encoding(before + byte),
+                what => what,
+            },
         })?;
         if let Some(minute) = minute {
             if minute < self.minute {

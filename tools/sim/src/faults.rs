@@ -50,7 +50,7 @@ pub fn plan(world: &mut World, work_ms: u64) {
         let at_ms = world.dice.between(300, work_ms);
         let mut fault = roll(&mut world.dice);
         // A new connection reads everything again, which covers up what its node had wrong.
-        if world.coming_and_going && reconnects(fault) && world.dice.percent(80) {
+        if world.coming_and_going && world.cluster && reconnects(fault) && world.dice.percent(80) {
             fault = Fault::RelayCut;
         }
         world.at(at_ms, Event::Fault(fault));
@@ -104,6 +104,14 @@ pub fn happen(world: &mut World, fault: Fault) {
     }
     let calm = world.now_ms >= world.calm_ms;
     if calm && (reconnects(fault) || matches!(fault, Fault::RelayCut)) {
+        return;
+    }
+    // On one machine there is nothing to flush, to reach or to cut.
+    let nothing = matches!(
+        fault,
+        Fault::Flush | Fault::SessionsDown | Fault::SessionsUp | Fault::RelayCut
+    );
+    if nothing && !world.cluster {
         return;
     }
     world.figures.faults += 1;

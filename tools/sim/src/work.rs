@@ -26,7 +26,8 @@ pub fn step(world: &mut World) {
     if !running {
         return;
     }
-    if world.rooms.is_empty() || (world.rooms.len() < 4 && world.dice.percent(4)) {
+    let calm = world.now_ms >= world.calm_ms;
+    if world.rooms.is_empty() || (world.rooms.len() < 4 && !calm && world.dice.percent(4)) {
         return make(world, at);
     }
     let burst = if world.dice.percent(10) {
@@ -38,7 +39,6 @@ pub fn step(world: &mut World) {
     let Some((room, direct)) = world.dice.pick(&rooms).copied() else {
         return;
     };
-    let calm = world.now_ms >= world.calm_ms;
     if world.coming_and_going && !calm && !direct && world.dice.percent(25) {
         return members(world, at, room);
     }

@@ -56,8 +56,8 @@ pub struct World {
     /// Whether people come and go all the time, mostly in channels. Worlds that are each bent one way
     /// show more than worlds that are all alike (Groce et al., Swarm Testing, 2012).
     pub coming_and_going: bool,
-    /// From when on nobody comes or goes, and nobody's line breaks: what a node has wrong by then, it has
-    /// wrong to the end. Never, in most worlds.
+    /// From when on nobody comes or goes, and no fault breaks anyone's line: what a node has wrong by
+    /// then, it has wrong for long. Never, in most worlds, and on one machine.
     pub calm_ms: u64,
     /// Whether things still break.
     pub breaking: bool,
@@ -123,7 +123,7 @@ impl World {
         let coming_and_going = dice.percent(30);
         let mut world = Self::empty(seed, dice, cluster, trace);
         world.coming_and_going = coming_and_going;
-        if coming_and_going && world.dice.percent(50) {
+        if coming_and_going && cluster && world.dice.percent(50) {
             world.calm_ms = BEGIN_MS + world.dice.between(5_000, WORK_MS - 3_000);
         }
         world.machines();

@@ -29,6 +29,8 @@ pub(crate) struct Connection {
     sync: Option<Ref>,
     sync_until: u64,
     sync_at: Option<u64>,
+    /// Catch-ups refused one after the other.
+    syncs_failed: u32,
 }
 
 impl Connection {
@@ -44,6 +46,7 @@ impl Connection {
             sync: None,
             sync_until: 0,
             sync_at: None,
+            syncs_failed: 0,
         }
     }
 
@@ -312,15 +315,22 @@ impl Client {
         self.refs.remove(&r#ref);
         self.connection.sync = None;
         self.connection.failures = 0;
+        self.connection.syncs_failed = 0;
         self.set_link(Link::Live, out);
     }
 
-    /// A catch-up was refused.
-    pub(super) fn sync_failed(&mut self, r#ref: Ref, after_ms: Option<u64>) {
-        if self.connection.sync == Some(r#ref) {
-            self.connection.sync = None;
-            self.sync_after(after_ms.unwrap_or(2_000));
+    /// A catch-up was refused. Says how many of this connection were, one after the other.
+    pub(super) fn sync_failed(&mut self, r#ref: Ref, after_ms: Option<u64>) -> u32 {
+        if self.connection.sync != Some(r#ref) {
+            return 0;
         }
+        self.connection.sync = None;
+        self.connection.syncs_failed = self.connection.syncs_failed.saturating_add(1);
+        let failed = self.connection.syncs_failed;
+        let grown = 1_000_u64.saturating_mul(1 << failed.min(16));
+        let pause = grown.min(self.settings.backoff_ms_max);
+        self.sync_after(after_ms.unwrap_or(0).max(pause));
+        failed
     }
 
     pub(super) fn leave_after(&mut self, after_ms: u64) {

@@ -16,6 +16,8 @@ use crate::saved::{Asked, Op};
 
 /// How long the event of a send may come after its `sent` before it is asked for.
 const GRACE_MS: u64 = 2_000;
+/// The failure inside the node, one after the other, that is told.
+const FAILED_TOLD: u32 = 3;
 
 impl Client {
     pub(super) fn receive(&mut self, frame: Server, out: &mut Vec<Output>) {
@@ -402,11 +404,12 @@ impl Client {
             return;
         }
         match about {
-            Some(About::Send(id)) => self.send_unanswered(id, error.code, error.retry_ms, &message),
+            Some(About::Send(id)) => self.send_unanswered(id, &error, &message, out),
             Some(About::History(id)) => self.history_refused(id, &error, message, out),
             Some(About::Sync) => {
                 // Put back: it is still the catch-up's.
-                self.sync_failed(error.r#ref, error.retry_ms);
+                let failed = self.sync_failed(error.r#ref, error.retry_ms);
+                self.keeps_failing(error.code, failed, message, None, out);
             }
             None => out.push(Output::Update(Update::Problem {
                 code: error.code,
@@ -440,35 +443,66 @@ impl Client {
                 self.ended(outcome, out);
             }
         } else {
-            self.outbox.later(
-                &self.settings,
-                &mut self.entropy,
-                id,
-                self.now_ms,
-                error.code,
-                error.retry_ms,
-            );
+            self.send_later(id, error, message, out);
         }
         true
     }
 
-    /// An error that answers a send without naming it: no outcome.
-    fn send_unanswered(&mut self, id: MessageId, code: Code, retry_ms: Option<u64>, message: &str) {
-        if code.action() == Action::GiveUp {
-            let ticket = self.next_ticket();
-            if let Some(op) = self.outbox.unreadable(id, code, message, ticket) {
-                self.ops.push(op);
-                return;
-            }
-        }
+    /// A try of a send came to nothing.
+    fn send_later(
+        &mut self,
+        id: MessageId,
+        error: &server::Error,
+        message: &str,
+        out: &mut Vec<Output>,
+    ) {
         self.outbox.later(
             &self.settings,
             &mut self.entropy,
             id,
             self.now_ms,
-            code,
-            retry_ms,
+            error.code,
+            error.retry_ms,
         );
+        let conversation = self.outbox.row(id).map(|row| row.conversation);
+        let tries = self.outbox.tries(id);
+        self.keeps_failing(error.code, tries, message.to_owned(), conversation, out);
+    }
+
+    /// Tells once of what fails inside the node again and again: someone has to look at it there.
+    fn keeps_failing(
+        &self,
+        code: Code,
+        times: u32,
+        message: String,
+        conversation: Option<ConversationId>,
+        out: &mut Vec<Output>,
+    ) {
+        if code == Code::FAILED && times == FAILED_TOLD {
+            out.push(Output::Update(Update::Problem {
+                code,
+                message,
+                conversation,
+            }));
+        }
+    }
+
+    /// An error that answers a send without naming it: no outcome.
+    fn send_unanswered(
+        &mut self,
+        id: MessageId,
+        error: &server::Error,
+        message: &str,
+        out: &mut Vec<Output>,
+    ) {
+        if error.code.action() == Action::GiveUp {
+            let ticket = self.next_ticket();
+            if let Some(op) = self.outbox.unreadable(id, error.code, message, ticket) {
+                self.ops.push(op);
+                return;
+            }
+        }
+        self.send_later(id, error, message, out);
     }
 
     fn history_refused(
@@ -495,6 +529,8 @@ impl Client {
             }));
             self.redrawn.insert(id);
         } else {
+            let fruitless = room.fruitless;
+            self.keeps_failing(error.code, fruitless, message, Some(id), out);
             self.pause_room(id, error.retry_ms);
         }
     }

@@ -163,6 +163,12 @@ impl Outbox {
         true
     }
 
+    /// How often a send was tried since this program began.
+    pub(crate) fn tries(&self, id: MessageId) -> u32 {
+        let entry = self.ids.get(&id).and_then(|order| self.entries.get(order));
+        entry.map_or(0, |entry| entry.tries)
+    }
+
     /// The server could not read the request, and so cannot have taken it as it was: give it up,
     /// which can be read, and so find its outcome.
     pub(crate) fn unreadable(

@@ -538,6 +538,9 @@ impl World {
                     let id = self.names.message(id);
                     error.r#ref = self.sent.get(&id).copied().unwrap();
                 }
+                if args.plain.get(2).is_some_and(|what| what == "sync") {
+                    error.r#ref = self.sync;
+                }
                 if let Some(room) = args.get("history") {
                     error.r#ref = self.asked[&conversation(room)];
                 }

@@ -480,3 +480,11 @@ fn unread(r#ref: Ref, error: &parlour_protocol::codec::Error) -> server::Error {
     };
     server::Error::new(r#ref, code).why(error.to_string())
 }
+
+/// What is told of a request that could not be done now. What cannot be reached is tried again soon;
+/// what failed inside the node, with the growing pauses of the client's own.
+fn failure(r#ref: Ref, code: Code) -> server::Error {
+    let mut error = server::Error::new(r#ref, code);
+    error.retry_ms = (code != Code::FAILED).then_some(500);
+    error
+}

@@ -128,7 +128,10 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
             verdict
         }
     };
-    match outcome(node, conversation, user, id).await? {
+    // It may have its place whatever comes of the question: the same id asks again.
+    let not_yet = || refused(Code::NOT_YET, None).retry(1_000);
+    let found = outcome(node, conversation, user, id).await;
+    match found.map_err(|_| not_yet())? {
         Some(Outcome::Placed { digest: placed, .. }) if !contents::fits(placed, digest) => {
             Err(refused(Code::ID_REUSED, None))
         }
@@ -145,7 +148,7 @@ pub async fn submit(node: &Node, device: &Device, send: client::Send) -> Answer<
             let details = verdict.filter(|v| v.code == code).and_then(|v| v.details);
             Err(refused(code, details))
         }
-        None => Err(Failure::new(Code::NOT_YET).retry(1_000)),
+        None => Err(not_yet()),
     }
 }
 

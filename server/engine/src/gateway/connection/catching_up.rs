@@ -7,7 +7,7 @@ use parlour_protocol::node;
 use parlour_protocol::seq::Head;
 
 use super::requests::Pending;
-use super::{Connection, Output};
+use super::{Connection, Output, failure};
 use crate::gateway::catch_up::{about, differing, line};
 use crate::gateway::need::{Entry, Need};
 
@@ -69,11 +69,7 @@ impl Connection {
         out: &mut Vec<Output>,
     ) {
         if let Some(catch_up) = self.catch_up.take() {
-            let error = server::Error {
-                retry_ms: Some(500),
-                ..server::Error::new(catch_up.r#ref, code)
-            };
-            self.send(&Server::Error(error), out);
+            self.send(&Server::Error(failure(catch_up.r#ref, code)), out);
         }
     }
 

@@ -93,25 +93,21 @@ impl Connection {
     ) {
         self.unfocused = None;
         // What was asked for an earlier one comes too late.
-        let another = self.focus.as_ref().map(|f| f.conversation) != conversation;
-        self.pending.retain(|_, p| match p {
-            Pending::Focus(..) => false,
-            Pending::Marks(_) | Pending::InFocus(_) => !another,
-            _ => true,
-        });
-        if another && self.focus.is_some() {
+        self.pending.retain(|_, p| !matches!(p, Pending::Focus(..)));
+        if self.focus.as_ref().map(|f| f.conversation) != conversation && self.focus.is_some() {
             // What it looked at is not on the screen any more, whatever comes of the next.
             self.focus_off(out);
         }
-        match conversation {
-            None if !another => {}
-            None => self.focus_off(out),
-            Some(conversation) => self.ask(
-                Pending::Focus(r#ref, conversation, members),
-                Need::Entry { conversation },
-                out,
-            ),
+        if let Some(conversation) = conversation {
+            let need = Need::Entry { conversation };
+            self.ask(Pending::Focus(r#ref, conversation, members), need, out);
         }
+    }
+
+    /// What is being read for the focus may be older than what is known by now.
+    fn focus_unasked(&mut self) {
+        let reads = |p: &Pending| matches!(p, Pending::Marks(_) | Pending::InFocus(_));
+        self.pending.retain(|_, p| !reads(p));
     }
 
     /// The conversation could not be read, and whoever looks at it is not told so.
@@ -146,6 +142,7 @@ impl Connection {
     }
 
     fn focus_off(&mut self, out: &mut Vec<Output>) {
+        self.focus_unasked();
         self.focus = None;
         out.push(Output::Focus(None));
     }
@@ -184,6 +181,7 @@ impl Connection {
         if !self.is_in(entry) {
             return self.focus_off(out);
         }
+        self.focus_unasked();
         self.focus = Some(Focus {
             conversation,
             members,
@@ -303,10 +301,16 @@ impl Connection {
         &mut self,
         conversation: ConversationId,
         entry: Option<&Entry>,
+        now_ms: u64,
         out: &mut Vec<Output>,
     ) {
         if self.focus_of(conversation).is_none() {
             return;
+        }
+        let as_of = self.focus.as_ref().map_or(Seq::ZERO, |f| f.as_of);
+        if entry.is_some_and(|e| e.standing.head.seq < as_of) {
+            // From before what was seen meanwhile: an end in it may have been followed by a return.
+            return self.in_focus_unread(conversation, now_ms);
         }
         let Some(entry) = entry.filter(|e| self.is_in(e)) else {
             return self.focus_off(out);

@@ -10,7 +10,7 @@ use parlour_protocol::seq::Seq;
 
 use super::catching_up::page;
 use super::sending::Appending;
-use super::{Ask, Connection, Output};
+use super::{Ask, Connection, Output, failure};
 use crate::gateway::admit::{Identity, Submission};
 use crate::gateway::fold::{self, Asked};
 use crate::gateway::need::{Have, History, Need};
@@ -174,7 +174,7 @@ impl Connection {
                 self.focused(r#ref, conversation, members, entry.as_deref(), out);
             }
             (Pending::InFocus(conversation), Ok(Have::Entry(entry))) => {
-                self.in_focus(conversation, entry.as_deref(), out);
+                self.in_focus(conversation, entry.as_deref(), now_ms, out);
             }
             (Pending::Marks(conversation), Ok(Have::Marks(marks))) => {
                 self.marks_read(conversation, marks);
@@ -232,8 +232,7 @@ impl Connection {
             // Those are answered by `Appended`.
             Pending::Appending(_) => return,
         };
-        let mut error = server::Error::new(r#ref, code);
-        error.retry_ms = Some(500);
+        let mut error = failure(r#ref, code);
         (error.conversation, error.id) = (conversation, id);
         self.send(&Server::Error(error), out);
     }

@@ -11,7 +11,7 @@ use parlour_protocol::node::Answer;
 use parlour_protocol::record::Record;
 
 use super::requests::Pending;
-use super::{Ask, Connection, Output};
+use super::{Ask, Connection, Output, failure};
 use crate::gateway::admit::{Judged, Refusal, Submission, judge};
 use crate::gateway::need::{Admit, Need};
 
@@ -292,8 +292,7 @@ impl Connection {
             Err(Some(code)) => {
                 self.waiting.remove(&appending);
                 let Appending { key, r#ref, .. } = appending;
-                let mut error = server::Error::new(r#ref, code).of(key.0, key.1);
-                error.retry_ms = Some(500);
+                let error = failure(r#ref, code).of(key.0, key.1);
                 self.send(&Server::Error(error), out);
             }
         }
