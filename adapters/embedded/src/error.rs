@@ -217,7 +217,7 @@ pub(crate) fn remedy(folder: Option<&Path>) -> String {
     };
     format!(
         "Restore a backup into a new data folder, `parlour restore BACKUP DIR`, and use that; \
-         `{verify}` names everything that is damaged in this one (docs/errors.md says more, at 4504)"
+         `{verify}` names everything that is damaged in this one (docs/errors.md says more, at 1008)"
     )
 }
 

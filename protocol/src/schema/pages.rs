@@ -15,8 +15,8 @@ const RANGES: [(Code, &str, &str); 4] = [
     (
         Code(1000),
         "1000–1999: try again",
-        "Nothing of the request happened. Try the same request again, after `retry_ms` where it \
-         is given, under the same id.",
+        "The request has no outcome by this. Try the same request again, after `retry_ms` where \
+         it is given, under the same id: what happened of it all the same does not happen twice.",
     ),
     (
         Code(3000),
