@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::sync;
+
 const MAGIC: &[u8; 8] = b"PARLANSW";
 const VERSION: u8 = 1;
 /// Magic, version, two numbers, and seven bytes of SHA-256: within one sector.
@@ -120,7 +122,7 @@ impl Answered {
         // Which journal an earlier batch lies in is not known.
         this.write(Last { batch, journal: 0 })?;
         this.file.sync_all()?;
-        File::open(store)?.sync_all()?;
+        sync::folder(store)?;
         Ok(this)
     }
 

@@ -12,9 +12,11 @@
 //! belongs together; else it is tried again.
 //!
 //! Never: a change to the store. Its folder's lock file is written, to name who looks; beside a
-//! server, the temporary folder lies in the store's, for hard links to last. One that was killed
-//! leaves that folder, and the next look takes it away (`leftover`); in the store's so does a server
-//! that starts.
+//! server, the temporary folder lies beside the store, for hard links to last; where there can be none,
+//! tables are copied. One that was killed leaves that folder, and the next look takes it away
+//! (`leftover`); beside the store so does a server that starts.
+
+mod tables;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,9 +26,11 @@ use std::time::Duration;
 
 use fjall::Keyspace;
 
+use self::tables::{Link, Tables};
 use crate::answered::{self, Said};
 use crate::files::{self, Depth};
 use crate::journal::{self, Look};
+use crate::judge::judged;
 use crate::lock::Lock;
 use crate::store::open_database;
 use crate::{Error, backup, batch, leftover};
@@ -41,6 +45,8 @@ pub(crate) struct Aside {
     pub(crate) data: Keyspace,
     /// What is damaged in the journals: the file, and a sentence. What lies before it is here.
     pub(crate) damaged: Option<(PathBuf, String)>,
+    /// What killed commands left and cannot be taken away, in sentences.
+    pub(crate) stays: Vec<String>,
     // In this order: the database is closed, then its folder goes, then others may have the store.
     _db: fjall::Database,
     _at: leftover::Aside,
@@ -62,10 +68,11 @@ impl Aside {
     /// The same, of files that were looked at.
     pub(crate) fn open_whole(folder: &Path, lock: Lock) -> Result<Self, Error> {
         let tmp = std::env::temp_dir();
-        leftover::sweep_asides(&tmp);
-        leftover::sweep_asides(folder);
-        let (at, look, said) = attempt(folder, &tmp, link_soft)?;
-        let aside = Self::begin(folder, at, look, Some(lock))?;
+        let mut stays = leftover::sweep_asides(&tmp);
+        stays.extend(sweep(folder));
+        let at = leftover::Aside::make(&tmp).map_err(Error::io(&tmp))?;
+        let (look, said) = attempt(folder, at.path(), &mut Tables::new(tables::soft))?;
+        let aside = Self::begin(folder, at, look, Some(lock), stays)?;
         aside.reaches(folder, said)
     }
 
@@ -74,13 +81,25 @@ impl Aside {
     /// # Errors
     /// As above, and `InUse` if the server's work on tables left no moment for it.
     pub(crate) fn beside(folder: &Path, in_use: Error) -> Result<Self, Error> {
+        Self::beside_by(folder, in_use, tables::hard)
+    }
+
+    fn beside_by(folder: &Path, in_use: Error, link: Link) -> Result<Self, Error> {
         let store = folder.join("store");
-        leftover::sweep_asides(&std::env::temp_dir());
-        leftover::sweep_asides(folder);
+        let mut stays = leftover::sweep_asides(&std::env::temp_dir());
+        stays.extend(sweep(folder));
+        let mut made = Err(Error::io(folder)(ErrorKind::NotFound.into()));
+        for home in homes(folder) {
+            if made.is_err() {
+                made = leftover::Aside::make(&home).map_err(Error::io(&home));
+            }
+        }
+        let at = made?;
+        let mut tables = Tables::new(link);
         let mut last = in_use;
         for _ in 0..TRIES {
             let before = Stand::of(&store);
-            let tried = ends(folder).and_then(|()| attempt(folder, folder, link_hard));
+            let tried = ends(folder).and_then(|()| attempt(folder, at.path(), &mut tables));
             let same = match (before, Stand::of(&store)) {
                 (Ok(a), Ok(b)) => a == b,
                 // Something is there that stays in the way, or went away just now.
@@ -90,11 +109,11 @@ impl Aside {
                 }
             };
             match tried {
-                Ok((at, look, said)) if same && look.damaged.is_none() => {
-                    return Self::begin(folder, at, look, None)?.reaches(folder, said);
+                Ok((look, said)) if same && look.is_whole() => {
+                    return Self::begin(folder, at, look, None, stays)?.reaches(folder, said);
                 }
                 // Read while it was written: the end came before the beginning.
-                Ok((_, look, _)) => {
+                Ok((look, _)) => {
                     if let (true, Err(error)) = (same, look.whole()) {
                         last = error;
                     }
@@ -118,11 +137,13 @@ impl Aside {
         at: leftover::Aside,
         look: Look,
         lock: Option<Lock>,
+        stays: Vec<String>,
     ) -> Result<Self, Error> {
         let (db, data) = open_database(at.path(), folder, CACHE)?;
         Ok(Self {
             data,
-            damaged: look.damaged,
+            damaged: look.damage(),
+            stays,
             _db: db,
             _at: at,
             _lock: lock,
@@ -181,64 +202,88 @@ impl Stand {
     }
 }
 
-type Link = fn(&Path, &Path) -> std::io::Result<()>;
-
-fn link_soft(of: &Path, at: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(of, at)
+/// Where a look at a store in use may be put: beside the store itself, which may lie elsewhere, so
+/// that tables can be linked to; or in the data folder.
+fn homes(folder: &Path) -> Vec<PathBuf> {
+    let real = folder.join("store").canonicalize();
+    let beside = real.ok().and_then(|store| Some(store.parent()?.to_owned()));
+    let same = beside.is_some() && beside == folder.canonicalize().ok();
+    let beside = beside.filter(|_| !same);
+    beside.into_iter().chain([folder.to_owned()]).collect()
 }
 
-fn link_hard(of: &Path, at: &Path) -> std::io::Result<()> {
-    use rustix::io::Errno;
-    match std::fs::hard_link(of, at) {
-        // A file system without links, such as exFAT, or one that has no more for this file.
-        Err(why)
-            if matches!(
-                Errno::from_io_error(&why),
-                Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK)
-            ) =>
-        {
-            std::fs::copy(of, at).map(drop)
-        }
-        other => other,
-    }
+/// Takes away what killed looks left of this store. Answers what stays, in sentences.
+pub(crate) fn sweep(folder: &Path) -> Vec<String> {
+    let homes = homes(folder);
+    homes
+        .iter()
+        .flat_map(|at| leftover::sweep_asides(at))
+        .collect()
 }
 
-/// Copies what there is of a store into a temporary folder within `tmp`.
-fn attempt(folder: &Path, tmp: &Path, link: Link) -> Result<(leftover::Aside, Look, Said), Error> {
+/// Copies what there is of a store into a folder, over what an earlier try left there.
+fn attempt(folder: &Path, at: &Path, tables: &mut Tables) -> Result<(Look, Said), Error> {
     let store = folder.join("store");
     // First: everything that is read later has what was answered by now.
-    let said = answered::read(&store).map_err(Error::io(&answered::path(&store)))?;
-    let at = leftover::Aside::make(tmp).map_err(Error::io(tmp))?;
+    let said = answered::read(&store).map_err(judged(&answered::path(&store)))?;
     let store = store.canonicalize().map_err(Error::io(&store))?;
+    tables.clear(at).map_err(Error::io(at))?;
     let look = journal::look(&store)?;
-    copy(&store, at.path(), &look, link)?;
-    Ok((at, look, said))
+    Copy {
+        store: &store,
+        look: &look,
+        tables,
+    }
+    .folder(&store, at)?;
+    Ok((look, said))
 }
 
-fn copy(from: &Path, to: &Path, look: &Look, link: Link) -> Result<(), Error> {
-    let io = Error::io;
-    for entry in std::fs::read_dir(from).map_err(io(from))? {
-        let entry = entry.map_err(io(from))?;
-        let (path, new) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            std::fs::create_dir(&new).map_err(io(&new))?;
-            copy(&path, &new, look, link)?;
-        } else if path.extension().is_some_and(|e| e == "jnl") {
-            let whole = look
-                .whole
-                .iter()
-                .find(|(of, _)| of.file_name() == path.file_name());
-            if let Some((_, len)) = whole {
-                let mut file = File::open(&path).map_err(io(&path))?.take(*len);
-                let mut out = File::create_new(&new).map_err(io(&new))?;
-                std::io::copy(&mut file, &mut out).map_err(io(&new))?;
-                out.flush().map_err(io(&new))?;
-            }
-        } else if from.file_name().is_some_and(|name| name == "tables") {
-            link(&path, &new).map_err(io(&new))?;
-        } else {
-            std::fs::copy(&path, &new).map_err(io(&new))?;
-        }
-    }
-    Ok(())
+/// A copy that is being made.
+struct Copy<'a> {
+    store: &'a Path,
+    look: &'a Look,
+    tables: &'a mut Tables,
 }
+
+impl Copy<'_> {
+    fn folder(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
+        for entry in std::fs::read_dir(from).map_err(judged(from))? {
+            let entry = entry.map_err(judged(from))?;
+            let (path, new) = (entry.path(), to.join(entry.file_name()));
+            // What others put there is none of ours.
+            if from == self.store && !leftover::is_of_a_store(&entry.file_name()) {
+                continue;
+            }
+            if path.is_dir() {
+                match std::fs::create_dir(&new) {
+                    Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
+                    made => made.map_err(Error::io(&new))?,
+                }
+                self.folder(&path, &new)?;
+            } else if path.extension().is_some_and(|e| e == "jnl") {
+                self.journal(&path, &new)?;
+            } else if from.file_name().is_some_and(|name| name == "tables") {
+                self.tables.put(self.store, &path, &new)?;
+            } else {
+                let bytes = std::fs::read(&path).map_err(judged(&path))?;
+                std::fs::write(&new, bytes).map_err(Error::io(&new))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As far as it is whole.
+    fn journal(&self, path: &Path, new: &Path) -> Result<(), Error> {
+        let mut whole = self.look.whole.iter();
+        let Some((_, len)) = whole.find(|(of, _)| of.file_name() == path.file_name()) else {
+            return Ok(());
+        };
+        let mut file = File::open(path).map_err(judged(path))?.take(*len);
+        let mut out = File::create_new(new).map_err(Error::io(new))?;
+        std::io::copy(&mut file, &mut out).map_err(Error::io(new))?;
+        out.flush().map_err(Error::io(new))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -24,14 +24,23 @@ use crate::batch::Batches;
 use crate::files;
 use crate::lock::Lock;
 use crate::store::{new_store_id, open_database, require_format};
-use crate::{Error, leftover, table};
+use crate::{Error, leftover, sync, table};
 use format::{Writer, read};
 
 /// How every copy begins.
 pub(crate) const BEGINS: &[u8] = format::MAGIC;
 const CACHE: u64 = 32 << 20;
 
-/// Copies the store of a folder, whether or not a server uses it. Answers how many pairs it has.
+/// What came of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// How many pairs it has.
+    pub rows: u64,
+    /// What killed commands left and cannot be taken away, in sentences.
+    pub stays: Vec<String>,
+}
+
+/// Copies the store of a folder, whether or not a server uses it.
 ///
 /// # Errors
 /// See [`Error`]; the file is not there then.
@@ -39,7 +48,15 @@ pub fn backup(
     folder: &Path,
     file: &Path,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<u64, Error> {
+) -> Result<Copied, Error> {
+    let store = folder.join("store");
+    copied(folder, file, progress).map_err(|error| match error {
+        Error::Damaged { .. } if files::never_used(&store) => error.never_used(&store),
+        other => other,
+    })
+}
+
+fn copied(folder: &Path, file: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
     let exists = || Error::Exists {
         path: file.to_owned(),
     };
@@ -51,11 +68,12 @@ pub fn backup(
         _ => Path::new("."),
     };
     std::fs::read_dir(beside).map_err(Error::io(beside))?;
-    leftover::sweep_copies(beside);
-    let aside = match Aside::open(folder) {
+    let mut stays = leftover::sweep_copies(beside);
+    let mut aside = match Aside::open(folder) {
         Err(in_use @ Error::InUse { .. }) => Aside::beside(folder, in_use),
         other => other,
     }?;
+    stays.append(&mut aside.stays);
     if let Some((path, why)) = aside.damaged {
         return Err(Error::Damaged { path, why });
     }
@@ -67,9 +85,9 @@ pub fn backup(
     let count = write(&aside, folder, new.as_file_mut(), file, progress)?;
     name::name(new, file)?;
     // The name is only there for good once its folder is on disk.
-    sync_folder(beside).map_err(io)?;
+    sync::folder(beside).map_err(io)?;
     progress(count, count);
-    Ok(count)
+    Ok(Copied { rows: count, stays })
 }
 
 /// Writes all pairs of a store into a new file, which will have a name, and syncs it.
@@ -139,11 +157,12 @@ pub fn restore(
     if aside.exists() {
         std::fs::remove_dir_all(&aside).map_err(&io)?;
     }
-    std::fs::create_dir(&aside).map_err(&io)?;
-    sync_folder(folder).map_err(&io)?;
+    crate::store::private_folder(&aside).map_err(&io)?;
+    sync::folder(folder).map_err(&io)?;
     fill(file, &aside, of, progress)?;
     std::fs::rename(aside.join("store"), folder.join("store")).map_err(&io)?;
-    sync_folder(folder).map_err(&io)?;
+    sync::folder(folder).map_err(&io)?;
+    sync::above(folder);
     std::fs::remove_dir(&aside).map_err(&io)?;
     progress(of, of);
     Ok(of)
@@ -156,7 +175,9 @@ fn fill(
     of: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
-    let (db, data) = open_database(&folder.join("store"), folder, CACHE)?;
+    let store = folder.join("store");
+    crate::store::private_folder(&store).map_err(Error::io(&store))?;
+    let (db, data) = open_database(&store, folder, CACHE)?;
     let failed = |error: fjall::Error| files::named(&folder.join("store"), &error);
     let mut batches = Batches::begin(folder, &db, &data)?;
     let mut batch = batches.batch();
@@ -191,10 +212,6 @@ fn is_free(folder: &Path) -> bool {
         return !folder.exists();
     };
     entries.all(|entry| entry.is_ok_and(|e| e.file_name() == RESTORING || e.file_name() == "lock"))
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// Refuses a folder that would have a store, had its restore not been cut off.

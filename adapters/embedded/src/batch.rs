@@ -10,6 +10,7 @@ use parlour_protocol::row;
 
 use crate::answered::{self, Answered, Said};
 use crate::journal::Note;
+use crate::judge::judged;
 use crate::{Error, files, place, table};
 
 /// Writes batches, one after another.
@@ -49,7 +50,7 @@ pub(crate) fn lost(said: Said, number: u64) -> Option<String> {
 /// Writes down in which keyspace the rows are, unless that is known.
 fn note_place(store: &Path, keyspace: u64) -> Result<(), Error> {
     let path = place::path(store);
-    match place::read(store).map_err(Error::io(&path))? {
+    match place::read(store).map_err(judged(&path))? {
         place::Said::Keyspace(noted) if noted == keyspace => return Ok(()),
         place::Said::Keyspace(noted) => {
             return Err(Error::Damaged {
@@ -63,7 +64,7 @@ fn note_place(store: &Path, keyspace: u64) -> Result<(), Error> {
             "the file was damaged; the rows are where they were, and it is written anew"
         ),
     }
-    place::write(store, keyspace).map_err(Error::io(&path))
+    place::write(store, keyspace).map_err(judged(&path))
 }
 
 impl Batches {
@@ -79,7 +80,7 @@ impl Batches {
         };
         let note = last(&store, data)?;
         let number = note.map_or(0, |note| note.number);
-        let said = answered::read(&store).map_err(Error::io(&answered::path(&store)))?;
+        let said = answered::read(&store).map_err(judged(&answered::path(&store)))?;
         if said == Said::Damaged {
             tracing::warn!(
                 path = %answered::path(&store).display(),
@@ -99,8 +100,7 @@ impl Batches {
             }
         };
         note_place(&store, data.id())?;
-        let answered =
-            Answered::begin(&store, number).map_err(Error::io(&answered::path(&store)))?;
+        let answered = Answered::begin(&store, number).map_err(judged(&answered::path(&store)))?;
         Ok(Self {
             db: db.clone(),
             data: data.clone(),

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::batch::Batches;
 use crate::error::plain;
 use crate::files::{self, Watch};
+use crate::judge::{Says, says};
 use crate::table;
 
 /// Jobs that wait; past it the caller waits.
@@ -297,7 +298,7 @@ impl Writer {
                 return self.watch.stopped();
             }
             match files::io_error(&error) {
-                Some(why) if !files::says_damage(why) => {
+                Some(why) if says(why) == Says::Nothing => {
                     stopped(&format!("a batch cannot be written: {}", plain(why)))
                 }
                 _ => self.watch.broken("a batch cannot be written", &error),

@@ -128,6 +128,40 @@ pub enum Error {
         /// What it said.
         why: io::Error,
     },
+    /// The disk or mount is gone. What is on it may be whole.
+    #[error("{path}: {why}. {GONE}")]
+    Gone {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        why: io::Error,
+    },
+    /// A file is damaged of a store that never had a batch.
+    #[error(
+        "{path} is damaged: {why}. No batch was ever written to this store, as far as can be told: move {store} away and start again, and a new one is made"
+    )]
+    NeverUsed {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+        /// The folder of the store.
+        store: PathBuf,
+    },
+    /// Tables would have to be copied, and there is no room.
+    #[error(
+        "{path}: its tables cannot be linked to, so they are copied beside it. That takes {needed_mib} MiB, a server keeps {left_mib} MiB free, and {free_mib} MiB are free. Free room there, or stop the server: a store that nobody uses is copied without that"
+    )]
+    NoRoom {
+        /// The store.
+        path: PathBuf,
+        /// What the tables take.
+        needed_mib: u64,
+        /// What a server needs.
+        left_mib: u64,
+        /// What there is.
+        free_mib: u64,
+    },
     /// What is to be written is there already.
     #[error("{path} is there already; name another, or move it away")]
     Exists {
@@ -157,7 +191,22 @@ impl Error {
             other => other,
         }
     }
+
+    /// The same error of a store that never had a batch: there is nothing to restore.
+    pub(crate) fn never_used(self, store: &Path) -> Self {
+        match self {
+            Self::Damaged { path, why } | Self::DamagedWithin { path, why } => Self::NeverUsed {
+                path,
+                why,
+                store: store.to_owned(),
+            },
+            other => other,
+        }
+    }
 }
+
+/// What is to be done where the disk is gone.
+pub(crate) const GONE: &str = "The disk or mount that it lies on is gone, or does not answer: look at it, and start again once it is back";
 
 /// What is to be done about damage, in a sentence. With the data folder, if it is known: as a shell
 /// takes it.
@@ -168,7 +217,7 @@ pub(crate) fn remedy(folder: Option<&Path>) -> String {
     };
     format!(
         "Restore a backup into a new data folder, `parlour restore BACKUP DIR`, and use that; \
-         `{verify}` names everything that is damaged in this one (docs/errors.md says more, at 4504)"
+         `{verify}` names everything that is damaged in this one (docs/errors.md says more, at 1008)"
     )
 }
 

@@ -25,6 +25,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::journal::{self, Look};
+use crate::judge::{self, Says, judged, says};
 use crate::rest::Rest;
 use crate::{Error, answered, place};
 
@@ -101,7 +102,7 @@ impl Seen {
 /// that was cut off while it was made has less.
 ///
 /// # Errors
-/// `Io`: a file may not be read. Damage is no error here.
+/// `Io`: a file may not be read; `Gone`. Damage is no error here.
 pub(crate) fn look(
     store: &Path,
     committed: bool,
@@ -112,7 +113,13 @@ pub(crate) fn look(
     marker(store, committed, &mut seen)?;
     let keyspaces = store.join("keyspaces");
     let mut lists = Vec::new();
-    let noted = place::read(store).map_err(Error::io(&place::path(store)))?;
+    let noted = match place::read(store) {
+        Ok(noted) => noted,
+        Err(why) => {
+            read_failed(&place::path(store), why, &mut seen)?;
+            place::Said::Damaged
+        }
+    };
     for (number, folder) in folders(&keyspaces, &mut seen)? {
         if let Some(list) = list::read(&folder, &mut seen)? {
             lists.push((number, folder, list));
@@ -155,15 +162,20 @@ pub(crate) fn look(
 }
 
 /// Looks at a store that is to be used, and takes away what a crash left: a batch that was half
-/// written, or a database that was half made.
+/// written, or a database that was half made. Answers whether it never had a batch.
 ///
 /// # Errors
-/// `Damaged`, and nothing was changed; `Io`.
-pub(crate) fn check(store: &Path) -> Result<(), Error> {
+/// `Damaged` or `NeverUsed`, and nothing was changed; `Io`, `Gone`.
+pub(crate) fn check(store: &Path) -> Result<bool, Error> {
     let journals = journal::look(store)?;
+    let never_used = has_none(store, &journals);
+    let told = |error: Error| match never_used {
+        true => error.never_used(store),
+        false => error,
+    };
     let seen = look(store, journals.committed, Depth::Ends, &mut |_, _| {})?;
     let half_made = seen.nothing(&journals);
-    seen.whole()?;
+    seen.whole().map_err(told)?;
     journal::cut(journals)?;
     if half_made {
         tracing::warn!(
@@ -172,7 +184,30 @@ pub(crate) fn check(store: &Path) -> Result<(), Error> {
         );
         unmake(store).map_err(Error::io(store))?;
     }
-    Ok(())
+    Ok(never_used)
+}
+
+/// Whether no batch was ever written to the database of this folder, as far as can be told: no journal
+/// has one, none was answered, and no table has rows. Asked before the engine is, which tidies up.
+pub(crate) fn never_used(store: &Path) -> bool {
+    journal::look(store).is_ok_and(|journals| has_none(store, &journals))
+}
+
+fn has_none(store: &Path, journals: &Look) -> bool {
+    if journals.committed || !journals.is_whole() {
+        return false;
+    }
+    let empty = |folder: &Path| match std::fs::read_dir(folder) {
+        Ok(mut tables) => tables.next().is_none(),
+        Err(why) => why.kind() == ErrorKind::NotFound,
+    };
+    match std::fs::read_dir(store.join("keyspaces")) {
+        // The table of names comes before the first batch.
+        Ok(mut folders) => folders.all(|entry| {
+            entry.is_ok_and(|e| e.file_name() == "0" || empty(&e.path().join("tables")))
+        }),
+        Err(why) => why.kind() == ErrorKind::NotFound,
+    }
 }
 
 /// Takes away what keeps the engine from making a database that it began to make: the journal, and
@@ -194,7 +229,7 @@ pub(crate) fn named(store: &Path, error: &fjall::Error) -> Error {
         (fjall::Error::Poisoned, _) => Error::io(store)(std::io::Error::other(
             "the engine's work in the background failed; its own messages have the cause",
         )),
-        (_, Some(why)) if !says_damage(why) => Error::io(store)(again(why)),
+        (_, Some(why)) if says(why) != Says::Damage => judged(store)(again(why)),
         _ => named_else(store, error),
     }
 }
@@ -222,45 +257,6 @@ pub(crate) fn io_error(error: &fjall::Error) -> Option<&std::io::Error> {
     None
 }
 
-/// Whether what the system says of a file that should be there is damage. It is, unless it speaks of
-/// the process, of its rights, of what it may use, or of what only a write can meet: those are
-/// listed. So an error that nobody thought of is told as damage, and never passed over.
-pub(crate) fn says_damage(why: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    let harmless_by_number = matches!(
-        Errno::from_io_error(why),
-        Some(
-            Errno::MFILE
-                | Errno::NFILE
-                | Errno::NOMEM
-                | Errno::NOBUFS
-                | Errno::ACCESS
-                | Errno::PERM
-                | Errno::NOSPC
-                | Errno::DQUOT
-                | Errno::INTR
-                | Errno::AGAIN
-                | Errno::ROFS
-                | Errno::FBIG
-                | Errno::EXIST
-        )
-    );
-    // What the engine made of one of those, without its number.
-    let harmless_by_kind = matches!(
-        why.kind(),
-        ErrorKind::OutOfMemory
-            | ErrorKind::PermissionDenied
-            | ErrorKind::StorageFull
-            | ErrorKind::QuotaExceeded
-            | ErrorKind::Interrupted
-            | ErrorKind::WouldBlock
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::FileTooLarge
-            | ErrorKind::AlreadyExists
-    );
-    !harmless_by_number && !harmless_by_kind
-}
-
 /// The same error once more: the system's cannot be copied.
 pub(crate) fn again(why: &std::io::Error) -> std::io::Error {
     match why.raw_os_error() {
@@ -271,13 +267,10 @@ pub(crate) fn again(why: &std::io::Error) -> std::io::Error {
 
 /// What is to be done about a file that could not be read: it is damage if the disk says so.
 fn read_failed(path: &Path, why: std::io::Error, seen: &mut Seen) -> Result<(), Error> {
-    if !says_damage(&why) {
-        return Err(Error::io(path)(why));
+    if says(&why) != Says::Damage {
+        return Err(judged(path)(why));
     }
-    match why.kind() {
-        ErrorKind::NotFound => seen.damage(path, "it is missing"),
-        _ => seen.damage(path, format!("it cannot be read: {why}")),
-    }
+    seen.damage(path, judge::unread(&why));
     Ok(())
 }
 
@@ -305,14 +298,29 @@ fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Err
     let mut out = Vec::new();
     let entries = match std::fs::read_dir(keyspaces) {
         Err(why) if why.kind() == ErrorKind::NotFound => return Ok(out),
-        other => other.map_err(Error::io(keyspaces))?,
+        Err(why) => {
+            read_failed(keyspaces, why, seen)?;
+            return Ok(out);
+        }
+        Ok(entries) => entries,
     };
     for entry in entries {
-        let entry = entry.map_err(Error::io(keyspaces))?;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(why) => {
+                read_failed(keyspaces, why, seen)?;
+                continue;
+            }
+        };
         let path = entry.path();
-        // As the engine does.
-        if entry.file_type().map_err(Error::io(&path))?.is_file() {
-            continue;
+        match entry.file_type() {
+            // As the engine does.
+            Ok(found) if found.is_file() => continue,
+            Ok(_) => {}
+            Err(why) => {
+                read_failed(&path, why, seen)?;
+                continue;
+            }
         }
         let number = path.file_name().and_then(|n| n.to_str()?.parse().ok());
         match number {
@@ -322,71 +330,4 @@ fn folders(keyspaces: &Path, seen: &mut Seen) -> Result<Vec<(u64, PathBuf)>, Err
     }
     out.sort_unstable();
     Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Error;
-
-    use rustix::io::Errno;
-
-    use super::*;
-
-    #[test]
-    fn what_speaks_of_the_process_is_harmless_and_all_else_is_damage() {
-        for (number, damage) in [
-            (Errno::MFILE, false),
-            (Errno::NFILE, false),
-            (Errno::NOMEM, false),
-            (Errno::NOBUFS, false),
-            (Errno::ACCESS, false),
-            (Errno::PERM, false),
-            (Errno::NOSPC, false),
-            (Errno::DQUOT, false),
-            (Errno::INTR, false),
-            (Errno::AGAIN, false),
-            (Errno::ROFS, false),
-            (Errno::FBIG, false),
-            (Errno::EXIST, false),
-            (Errno::IO, true),
-            (Errno::BADMSG, true),
-            (Errno::NXIO, true),
-            (Errno::NODEV, true),
-            (Errno::NOENT, true),
-            (Errno::NOTDIR, true),
-            (Errno::ISDIR, true),
-            (Errno::LOOP, true),
-            (Errno::STALE, true),
-            (Errno::INVAL, true),
-            (Errno::OVERFLOW, true),
-            (Errno::TIMEDOUT, true),
-        ] {
-            let why = Error::from_raw_os_error(number.raw_os_error());
-            assert_eq!(says_damage(&why), damage, "{number:?}: {why}");
-        }
-        // EUCLEAN, by which ext4, XFS and btrfs tell of damage; and a number that nobody has yet.
-        #[cfg(target_os = "linux")]
-        assert!(says_damage(&Error::from_raw_os_error(117)));
-        assert!(says_damage(&Error::from_raw_os_error(9_999)));
-        for (kind, damage) in [
-            (ErrorKind::OutOfMemory, false),
-            (ErrorKind::PermissionDenied, false),
-            (ErrorKind::StorageFull, false),
-            (ErrorKind::QuotaExceeded, false),
-            (ErrorKind::Interrupted, false),
-            (ErrorKind::WouldBlock, false),
-            (ErrorKind::ReadOnlyFilesystem, false),
-            (ErrorKind::FileTooLarge, false),
-            (ErrorKind::AlreadyExists, false),
-            // So the engine tells of a table that ends before what it should hold.
-            (ErrorKind::UnexpectedEof, true),
-            (ErrorKind::InvalidData, true),
-            (ErrorKind::InvalidInput, true),
-            (ErrorKind::NotFound, true),
-            (ErrorKind::IsADirectory, true),
-            (ErrorKind::Other, true),
-        ] {
-            assert_eq!(says_damage(&Error::new(kind, "so")), damage, "{kind:?}");
-        }
-    }
 }

@@ -22,6 +22,8 @@ use parlour_protocol::row;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::answered::{self, Last, Said};
+use crate::files::Damage;
+use crate::judge::{self, Says, judged, says};
 use crate::rest::Rest;
 use crate::{Error, table};
 
@@ -206,6 +208,8 @@ pub(crate) struct Look {
     pub(crate) torn: Option<(PathBuf, u64, Broken)>,
     /// What is damaged: the file, and a sentence.
     pub(crate) damaged: Option<(PathBuf, String)>,
+    /// What the disk does not give: journals, their folder, or `answered`.
+    pub(crate) unread: Vec<Damage>,
     /// Whether anything was ever written, as far as is known.
     pub(crate) committed: bool,
 }
@@ -213,9 +217,36 @@ pub(crate) struct Look {
 impl Look {
     /// The damage, if there is some.
     pub(crate) fn whole(self) -> Result<Self, Error> {
-        match self.damaged {
+        match self.damage() {
             Some((path, why)) => Err(Error::Damaged { path, why }),
             None => Ok(self),
+        }
+    }
+
+    /// The same, in words.
+    pub(crate) fn damage(&self) -> Option<(PathBuf, String)> {
+        let unread = self.unread.first().cloned();
+        let unread = unread.map(|Damage { path, why }| (path, why));
+        unread.or_else(|| self.damaged.clone())
+    }
+
+    /// Whether nothing is damaged.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.damaged.is_none() && self.unread.is_empty()
+    }
+
+    /// What is damaged of a file is said, and the look goes on.
+    fn read<T>(&mut self, path: &Path, read: std::io::Result<T>) -> Result<Option<T>, Error> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(why) if says(&why) == Says::Damage => {
+                self.unread.push(Damage {
+                    path: path.to_owned(),
+                    why: judge::unread(&why),
+                });
+                Ok(None)
+            }
+            Err(why) => Err(judged(path)(why)),
         }
     }
 }
@@ -251,20 +282,26 @@ fn place(at: usize, why: Broken) -> String {
 /// Reads the journals of the store in this database folder. Changes nothing.
 ///
 /// # Errors
-/// `Io`. Damage is no error here.
+/// `Io`, `Gone`. Damage is no error here.
 pub(crate) fn look(store: &Path) -> Result<Look, Error> {
     let own = table::meta(table::BATCH);
-    let said = answered::read(store).map_err(Error::io(&answered::path(store)))?;
-    let journals = answered::journals(store).map_err(Error::io(store))?;
+    let mut look = Look::default();
+    let said = look.read(&answered::path(store), answered::read(store))?;
+    let said = said.unwrap_or(Said::Damaged);
+    let journals = look.read(store, answered::journals(store))?;
+    let journals = journals.unwrap_or_default();
     let newest = journals
         .last()
         .map(|(number, path)| (*number, path.clone()));
-    let mut look = Look::default();
     let mut before = Before::default();
     let mut broken: Option<(u64, PathBuf, usize, Broken)> = None;
     let mut behind = None;
     for (number, path) in journals {
-        let bytes = used(&path).map_err(Error::io(&path))?;
+        let Some(bytes) = look.read(&path, used(&path))? else {
+            // What lies behind it has no place any more.
+            broken.get_or_insert((number, path, 0, "it cannot be read"));
+            continue;
+        };
         if broken.is_none() {
             let (at, why) = walk(&bytes, &own, &mut before);
             look.whole.push((path.clone(), at as u64));
@@ -279,9 +316,15 @@ pub(crate) fn look(store: &Path) -> Result<Look, Error> {
     }
     look.committed = broken.as_ref().is_some_and(|(_, _, at, _)| *at > 0)
         || look.whole.iter().any(|(_, len)| *len > 0)
-        || !matches!(said, Said::Missing | Said::Last(Last { batch: 0, .. }));
+        || !matches!(said, Said::Missing | Said::Last(Last { batch: 0, .. }))
+        || !look.unread.is_empty();
     let number = before.note.map(|note| note.number);
+    let is_unread = |path: &PathBuf| look.unread.iter().any(|d| d.path == *path);
     match (broken, newest) {
+        // That is said already.
+        (Some((_, path, ..)), _) if is_unread(&path) => {}
+        // Without a list of journals there is no telling where they end.
+        (None, None) if is_unread(&store.to_owned()) => {}
         (Some((_, path, at, why)), _) if behind.is_some() => {
             let (file, found) = behind.unwrap_or_default();
             let name = file.file_name().unwrap_or_default().display();
@@ -340,7 +383,7 @@ pub(crate) fn cut(look: Look) -> Result<(), Error> {
             file.set_len(at)?;
             file.sync_all()
         };
-        cut().map_err(Error::io(&path))?;
+        cut().map_err(judged(&path))?;
     }
     Ok(())
 }

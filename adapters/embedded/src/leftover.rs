@@ -4,15 +4,19 @@
 //!
 //! Promises: nothing is taken away that another process uses, that is another user's, that is reached
 //! by a symbolic link, whose name is not one of those that are made here, or that holds anything else
-//! than what is put there. Where the file system has no locks, everything stays. Never: an error;
-//! what cannot be swept is said in the log.
+//! than what is put there. Where the file system has no locks, everything stays; where locks are known
+//! to one machine alone, a copy that was written to within the last hour. Never: an error; what cannot
+//! be swept is answered in sentences.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::backup::BEGINS;
@@ -25,6 +29,8 @@ const BACKUP: &str = ".parlour-backup-";
 const RANDOM: usize = 6;
 /// How often a new one is made if another command swept it before it was locked.
 const TRIES: usize = 16;
+/// Since a copy was last written to, before it counts as left: another machine may write it.
+const LEFT: Duration = Duration::from_secs(60 * 60);
 
 /// A folder of this process's own. Dropped, it goes.
 #[derive(Debug)]
@@ -43,6 +49,8 @@ impl Aside {
         let make = || {
             let mut name = tempfile::Builder::new();
             name.prefix(ASIDE).rand_bytes(RANDOM);
+            // What is in it is everyone's messages.
+            name.permissions(Permissions::from_mode(0o700));
             let at = name.tempdir_in(within)?;
             let lock = open(at.path(), OFlags::RDONLY | OFlags::DIRECTORY)?;
             Ok((at, lock))
@@ -77,9 +85,14 @@ fn held<T>(
     make: impl Fn() -> io::Result<T>,
     parts: impl Fn(&T) -> (&Path, &File),
 ) -> io::Result<T> {
+    let why = "others lock or take away what is made here";
+    let mut last = io::Error::new(ErrorKind::ResourceBusy, why);
     for _ in 0..TRIES {
         let made = match make() {
-            Err(why) if why.kind() == ErrorKind::NotFound => continue,
+            Err(why) if why.kind() == ErrorKind::NotFound => {
+                last = why;
+                continue;
+            }
             other => other?,
         };
         let (path, file) = parts(&made);
@@ -87,11 +100,20 @@ fn held<T>(
             Ok(()) if is_at(file, path) => return Ok(made),
             // A sweep was here before.
             Ok(()) | Err(TryLockError::WouldBlock) => {}
-            // No locks on this file system: then nothing is swept there.
-            Err(TryLockError::Error(_)) => return Ok(made),
+            // Then nothing is swept there either.
+            Err(TryLockError::Error(why)) if has_no_locks(&why) => return Ok(made),
+            Err(TryLockError::Error(why)) => return Err(why),
         }
     }
-    make()
+    Err(last)
+}
+
+/// Whether it is that the file system has no locks.
+fn has_no_locks(why: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(why),
+        Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL)
+    )
 }
 
 fn open(path: &Path, how: OFlags) -> io::Result<File> {
@@ -108,22 +130,46 @@ fn is_at(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Takes away the folders that killed looks left in this folder.
-pub(crate) fn sweep_asides(within: &Path) {
-    for path in named(within, ASIDE) {
+/// Takes away the folders that killed looks left in this folder. Answers what stays, in sentences.
+pub(crate) fn sweep_asides(within: &Path) -> Vec<String> {
+    let each = |path: PathBuf| {
         sweep(&path, OFlags::RDONLY | OFlags::DIRECTORY, |_, found| {
-            found.is_dir() && holds_a_store(&path)
-        });
-    }
+            if found.is_dir() && holds_a_store(&path) {
+                Ours::Left
+            } else {
+                Ours::No
+            }
+        })
+    };
+    named(within, ASIDE).into_iter().filter_map(each).collect()
 }
 
-/// Takes away the files that killed backups left in this folder.
-pub(crate) fn sweep_copies(within: &Path) {
-    for path in named(within, BACKUP) {
+/// Takes away the files that killed backups left in this folder. Answers what stays, in sentences.
+pub(crate) fn sweep_copies(within: &Path) -> Vec<String> {
+    let each = |path: PathBuf| {
         sweep(&path, OFlags::RDWR, |file, found| {
-            found.is_file() && begins_as_copy(file)
-        });
-    }
+            let written = found.modified().ok();
+            let idle = written.and_then(|at| SystemTime::now().duration_since(at).ok());
+            if !found.is_file() || !begins_as_copy(file) {
+                Ours::No
+            } else if idle.is_some_and(|idle| idle > LEFT) {
+                Ours::Left
+            } else {
+                Ours::Young
+            }
+        })
+    };
+    named(within, BACKUP).into_iter().filter_map(each).collect()
+}
+
+/// What one that nobody has locked is.
+enum Ours {
+    /// A killed command left it.
+    Left,
+    /// It looks so, and may be another machine's.
+    Young,
+    /// It is something else.
+    No,
 }
 
 /// What in a folder has a name as it is made here.
@@ -142,17 +188,29 @@ fn named(within: &Path, prefix: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Takes one away, if it is this user's, if `ours` says so, and if nobody has it locked.
-fn sweep(path: &Path, how: OFlags, ours: impl Fn(&File, &std::fs::Metadata) -> bool) {
+/// Takes one away, if it is this user's, if `ours` says so, and if nobody has it locked. Answers why it
+/// stays, where a person should look at it.
+fn sweep(
+    path: &Path,
+    how: OFlags,
+    ours: impl Fn(&File, &std::fs::Metadata) -> Ours,
+) -> Option<String> {
     // Another user's, a link, or gone meanwhile.
-    let Ok(file) = open(path, how) else { return };
-    let Ok(found) = file.metadata() else { return };
-    if found.uid() != rustix::process::geteuid().as_raw()
-        || file.try_lock().is_err()
-        || !ours(&file, &found)
-        || !is_at(&file, path)
-    {
-        return;
+    let file = open(path, how).ok()?;
+    let found = file.metadata().ok()?;
+    if found.uid() != rustix::process::geteuid().as_raw() || file.try_lock().is_err() {
+        return None;
+    }
+    let shown = path.display();
+    match ours(&file, &found) {
+        Ours::Left if is_at(&file, path) => {}
+        Ours::Left | Ours::Young => return None,
+        Ours::No => {
+            return Some(format!(
+                "{shown} has the name of what a killed command leaves, and holds something else: it \
+                 stays. Look at it, and move it away"
+            ));
+        }
     }
     let gone = if found.is_dir() {
         std::fs::remove_dir_all(path)
@@ -160,10 +218,26 @@ fn sweep(path: &Path, how: OFlags, ours: impl Fn(&File, &std::fs::Metadata) -> b
         std::fs::remove_file(path)
     };
     match gone {
-        Ok(()) => tracing::info!(path = %path.display(), "what a killed command left is gone"),
-        Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "what a killed command left stays");
+        Ok(()) => {
+            tracing::info!(path = %shown, "what a killed command left is gone");
+            None
         }
+        Err(error) => Some(format!(
+            "{shown} was left by a killed command, and cannot be taken away: {error}. Take it away \
+             by hand"
+        )),
+    }
+}
+
+/// Whether a store has something of this name, outside of its keyspaces. What is copied for a look, and
+/// what is swept, is this and nothing else.
+pub(crate) fn is_of_a_store(name: &OsStr) -> bool {
+    match name.to_str() {
+        Some("keyspaces" | "version" | "answered" | "rows" | "rows.new" | "lock") => true,
+        Some(name) => name
+            .strip_suffix(".jnl")
+            .is_some_and(|number| number.parse::<u64>().is_ok()),
+        None => false,
     }
 }
 
@@ -172,16 +246,7 @@ fn holds_a_store(folder: &Path) -> bool {
     let Ok(mut entries) = std::fs::read_dir(folder) else {
         return false;
     };
-    entries.all(|entry| {
-        let name = entry.map(|entry| entry.file_name()).unwrap_or_default();
-        match name.to_str() {
-            Some("keyspaces" | "version" | "answered" | "rows" | "rows.new" | "lock") => true,
-            Some(name) => name
-                .strip_suffix(".jnl")
-                .is_some_and(|number| number.parse::<u64>().is_ok()),
-            None => false,
-        }
-    })
+    entries.all(|entry| entry.is_ok_and(|entry| is_of_a_store(&entry.file_name())))
 }
 
 /// Whether a file is the beginning of a copy: it may have nothing yet, or, after a power loss, zeros.
@@ -211,6 +276,28 @@ mod tests {
         names
     }
 
+    /// Lets a file be last written to so long ago.
+    fn age(path: &Path, secs: u64) {
+        let file = File::options().write(true).open(path).unwrap();
+        let then = SystemTime::now() - Duration::from_secs(secs);
+        file.set_modified(then).unwrap();
+    }
+
+    #[test]
+    fn a_copy_that_was_written_to_a_short_while_ago_may_be_another_machines() {
+        let at = tempfile::tempdir().unwrap();
+        for (name, secs) in [("aaaaaa", 3_700), ("bbbbbb", 3_500), ("cccccc", 0)] {
+            let path = at.path().join(format!("{BACKUP}{name}"));
+            std::fs::write(&path, "PARL").unwrap();
+            age(&path, secs);
+        }
+        assert_eq!(sweep_copies(at.path()), Vec::<String>::new());
+        assert_eq!(
+            left(at.path()),
+            ["bbbbbb", "cccccc"].map(|name| format!("{BACKUP}{name}"))
+        );
+    }
+
     #[test]
     fn what_nobody_holds_is_swept_and_what_is_held_stays() {
         let at = tempfile::tempdir().unwrap();
@@ -224,11 +311,14 @@ mod tests {
             b"PARLOURBAK\x01more",
         )
         .unwrap();
+        for name in ["aaaaaa", "bbbbbb", "cccccc", "dddddd"] {
+            age(&at.path().join(format!("{BACKUP}{name}")), 3_700);
+        }
         let old = at.path().join(format!("{ASIDE}aaaaaa"));
         std::fs::create_dir_all(old.join("keyspaces/1/tables")).unwrap();
         std::fs::write(old.join("12.jnl"), "").unwrap();
-        sweep_asides(at.path());
-        sweep_copies(at.path());
+        assert_eq!(sweep_asides(at.path()), Vec::<String>::new());
+        assert_eq!(sweep_copies(at.path()), Vec::<String>::new());
         let mut held = vec![
             file.path()
                 .file_name()
@@ -248,6 +338,16 @@ mod tests {
         assert_eq!(left(at.path()), held);
         drop((aside, file));
         assert_eq!(left(at.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_made_is_for_its_owner_alone() {
+        let at = tempfile::tempdir().unwrap();
+        let (aside, file) = (Aside::make(at.path()).unwrap(), copy(at.path()).unwrap());
+        for (path, mode) in [(aside.path(), 0o700), (file.path(), 0o600)] {
+            let found = path.metadata().unwrap().mode() & 0o7777;
+            assert_eq!(found, mode, "{}: {found:o}", path.display());
+        }
     }
 
     #[test]
@@ -284,9 +384,14 @@ mod tests {
             std::fs::remove_dir(&other).unwrap();
         }
         let before = left(within);
-        sweep_asides(within);
-        sweep_copies(within);
+        let said = [sweep_asides(within), sweep_copies(within)].concat();
         assert_eq!(left(within), before);
+        // Only of what could be ours, and is not.
+        for path in [format!("{ASIDE}notes1"), format!("{BACKUP}notes1")] {
+            let of_it = |said: &&String| said.contains(&path);
+            assert_eq!(said.iter().filter(of_it).count(), 1, "{said:?}");
+        }
+        assert_eq!(said.len(), 3, "{said:?}");
         assert!(own.exists() && std::fs::read(file).unwrap() == b"mine");
     }
 
@@ -306,5 +411,34 @@ mod tests {
         );
         assert!(made.unwrap().path().exists());
         assert_eq!(swept.get(), 3);
+    }
+
+    #[test]
+    fn one_that_is_locked_or_taken_away_again_and_again_is_an_error() {
+        let at = tempfile::tempdir().unwrap();
+        let others = std::cell::RefCell::new(Vec::new());
+        let locked = held(
+            || {
+                let new = tempfile::NamedTempFile::new_in(at.path())?;
+                let other = File::open(new.path())?;
+                other.lock()?;
+                others.borrow_mut().push(other);
+                Ok(new)
+            },
+            |new| (new.path(), new.as_file()),
+        );
+        let why = locked.unwrap_err();
+        assert_eq!(why.kind(), ErrorKind::ResourceBusy);
+        assert!(why.to_string().contains("others lock"), "{why}");
+        let nowhere = at.path().join("nowhere");
+        let why = Aside::make(&nowhere).unwrap_err();
+        assert_eq!(why.kind(), ErrorKind::NotFound);
+        for (number, none) in [
+            (Errno::NOLCK, true),
+            (Errno::OPNOTSUPP, true),
+            (Errno::IO, false),
+        ] {
+            assert_eq!(has_no_locks(&number.into()), none, "{number:?}");
+        }
     }
 }

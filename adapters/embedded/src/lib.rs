@@ -9,7 +9,7 @@
 //! [`Store`] opens a folder and hands out the ports. `commit` is the committer, `batch` what it
 //! writes with; `table` says what lies under which key; then one module for each port. `files`,
 //! `journal`, `answered` and `place` look at every file before fjall does, and tell damage from a torn
-//! write. [`verify`] checks a whole store, [`backup`] copies one and makes one of a copy; both look at
+//! write; `judge` tells it from what the system says of a process or a disk. [`verify`] checks a whole store, [`backup`] copies one and makes one of a copy; both look at
 //! it `aside`, and take away what one that was killed left (`leftover`).
 
 mod accounts;
@@ -22,6 +22,7 @@ mod error;
 mod files;
 mod history;
 mod journal;
+mod judge;
 mod keys;
 mod leftover;
 mod lock;
@@ -32,6 +33,7 @@ mod rest;
 mod roster;
 mod sessions;
 mod store;
+mod sync;
 mod table;
 pub mod verify;
 mod view;

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::sync;
+
 const MAGIC: &[u8; 8] = b"PARLROWS";
 const VERSION: u8 = 1;
 /// Magic, version, the number, and seven bytes of SHA-256.
@@ -65,31 +67,25 @@ pub(crate) fn read(store: &Path) -> std::io::Result<Said> {
 /// what is in its folders, and not that those have their names.
 ///
 /// # Errors
-/// The system's; the file is as it was.
+/// The system's. The file is as it was; or it says this already, and only that it does so for good is
+/// not known.
 pub(crate) fn write(store: &Path, keyspace: u64) -> std::io::Result<()> {
     let keyspaces = store.join("keyspaces");
-    sync_folder(&keyspaces.join(keyspace.to_string()))?;
-    sync_folder(&keyspaces)?;
+    sync::folder(&keyspaces.join(keyspace.to_string()))?;
+    sync::folder(&keyspaces)?;
     let new = store.join("rows.new");
     let mut file = File::create(&new)?;
     file.write_all(&to_bytes(keyspace))?;
     file.sync_all()?;
     std::fs::rename(&new, path(store))?;
-    sync_folder(store)?;
-    // And the store has its own name, in a data folder that has one. A folder above that may not be
-    // read cannot be synced, and is not ours.
+    sync::folder(store)?;
+    // And the store has its own name, in a data folder that has one.
     let Some(folder) = store.parent() else {
         return Ok(());
     };
-    sync_folder(folder)?;
-    if let Some(above) = folder.canonicalize()?.parent() {
-        let _ = sync_folder(above);
-    }
+    sync::folder(folder)?;
+    sync::above(folder);
     Ok(())
-}
-
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -110,5 +106,20 @@ mod tests {
         for len in 0..LEN {
             assert_eq!(from_bytes(&bytes[..len]), None, "{len} bytes");
         }
+    }
+
+    #[test]
+    fn it_never_names_a_folder_that_is_not_on_disk() {
+        let at = tempfile::tempdir().unwrap();
+        let keyspaces = at.path().join("keyspaces");
+        std::fs::create_dir_all(keyspaces.join("7")).unwrap();
+        // That folder is synced first: where it is not there, nothing is written.
+        assert!(write(at.path(), 8).is_err());
+        assert_eq!(read(at.path()).unwrap(), Said::Missing);
+        assert!(!at.path().join("rows.new").exists());
+        write(at.path(), 7).unwrap();
+        assert_eq!(read(at.path()).unwrap(), Said::Keyspace(7));
+        assert!(write(at.path(), 8).is_err());
+        assert_eq!(read(at.path()).unwrap(), Said::Keyspace(7));
     }
 }

@@ -20,7 +20,7 @@ use crate::batch::Batches;
 use crate::commit::{Committer, Room};
 use crate::files::{self, Watch};
 use crate::lock::Lock;
-use crate::{Error, backup, leftover, log, relay, sessions, table, wake};
+use crate::{Error, aside, backup, log, relay, sessions, table, wake};
 
 /// How a store is kept.
 #[derive(Clone, Copy, Debug)]
@@ -147,11 +147,17 @@ impl Store {
         let lock = Lock::take(folder)?;
         backup::refuse_half_restored(folder)?;
         backup::tidy(folder);
-        leftover::sweep_asides(folder);
-        let path = folder.join("store");
-        if path.is_dir() {
-            files::check(&path)?;
+        for stays in aside::sweep(folder) {
+            tracing::warn!("{stays}");
         }
+        let path = folder.join("store");
+        let never_used = path.is_dir() && files::check(&path)?;
+        // Whatever mode the data folder has: the engine would let everyone read it.
+        private_folder(&path).map_err(Error::io(&path))?;
+        let told = |error: Error| match never_used {
+            true => error.never_used(&path),
+            false => error,
+        };
         let begin = || {
             let (db, data) = open_database(&path, folder, options.cache_bytes)?;
             require_format(folder, &data)?;
@@ -159,7 +165,8 @@ impl Store {
             let (id, generation) = prepare(folder, &mut batches, &data)?;
             Ok((db, data, batches, id, generation))
         };
-        let (db, data, batches, id, generation) = begin().map_err(Error::within)?;
+        let (db, data, batches, id, generation) =
+            begin().map_err(|error: Error| told(error.within()))?;
         let watch = Watch::new(folder);
         let committer = Committer::start(
             batches,
@@ -192,6 +199,13 @@ impl Store {
     #[must_use]
     pub fn damage(&self) -> Option<String> {
         self.shared.watch.damage()
+    }
+
+    /// That the disk or mount of the store is gone, if a read or write met that, in a sentence for
+    /// anyone; the log has the remedy.
+    #[must_use]
+    pub fn gone(&self) -> Option<String> {
+        self.shared.watch.gone()
     }
 
     /// Waits until a search for damaged files that is under way has named them in the log, and not

@@ -63,6 +63,10 @@ pub struct Report {
     pub breaches: u64,
     /// The first of it, in sentences.
     pub said: Vec<String>,
+    /// No batch was ever written to it, as far as can be told: there is nothing to restore.
+    pub never_used: bool,
+    /// What killed commands left and cannot be taken away, in sentences. No breach.
+    pub stays: Vec<String>,
 }
 
 impl Report {
@@ -124,13 +128,18 @@ pub fn verify(folder: &Path, tell: &mut Tell<'_>) -> Result<Report, Error> {
     for path in &seen.strays {
         report.breach(|| Error::Stray { path: path.clone() }.to_string());
     }
+    for damage in &journals.unread {
+        report.damage(damage);
+    }
     if report.breaches > 0 {
+        report.never_used = files::never_used(&store);
         if let Some((path, why)) = journals.damaged {
             report.damage(&Damage { path, why });
         }
         return Ok(report);
     }
-    let aside = Aside::open_whole(folder, lock)?;
+    let mut aside = Aside::open_whole(folder, lock)?;
+    report.stays = std::mem::take(&mut aside.stays);
     if let Some((path, why)) = journals.damaged.or_else(|| aside.damaged.clone()) {
         report.damage(&Damage { path, why });
     }

@@ -15,8 +15,8 @@ const RANGES: [(Code, &str, &str); 4] = [
     (
         Code(1000),
         "1000–1999: try again",
-        "Nothing of the request happened. Try the same request again, after `retry_ms` where it \
-         is given, under the same id.",
+        "The request has no outcome by this. Try the same request again, after `retry_ms` where \
+         it is given, under the same id: what happened of it all the same does not happen twice.",
     ),
     (
         Code(3000),
@@ -64,7 +64,9 @@ pub(super) fn errors() -> String {
              Stop the node; `parlour verify DIR` names everything that is damaged in its data \
              folder, and `parlour restore BACKUP NEW` makes a store of the last backup, for \
              `parlour serve --data NEW`. Look at the disk as well: the file was written rightly, \
-             and changed there ([decision 31](decisions/0031-a-torn-write-is-not-damage.md)).\n";
+             and changed there ([decision 31](decisions/0031-a-torn-write-is-not-damage.md)). If it \
+             says `disk gone`, no file is known to be damaged: the disk or mount of the store does \
+             not answer. Look at that, and start the node again once it is back.\n";
     page += "\n## Limits\n\n\
              What a node holds its clients to unless it is configured otherwise; `welcome` says \
              what holds. Names end in their unit: bytes, or milliseconds.\n\n\

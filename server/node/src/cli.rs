@@ -80,7 +80,8 @@ Examples:
 
 The file is its owner's alone, is there whole or not at all, and replaces no other. A store with a
 damaged file is not copied. A backup that is killed leaves a file `.parlour-backup-…` beside it, which
-the next backup to that folder takes away.")]
+a backup to that folder takes away an hour later. Where the disk has no hard links (exFAT) or the
+store lies on one of its own, the tables of a server that runs are copied beside it for the while.")]
     Backup {
         /// The data folder.
         dir: PathBuf,
@@ -172,7 +173,7 @@ struct Settings {
     /// Sets any key of the configuration. Can be given several times.
     #[arg(long, value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
-    /// A file without its flag, which is asked for.
+    /// A file or folder without its flag, which is asked for.
     #[arg(hide = true)]
     stray: Option<PathBuf>,
 }
@@ -229,8 +230,17 @@ impl Settings {
     /// The configuration that they give, or all that is wrong with it.
     fn load(&self) -> anyhow::Result<(Loaded, Outside)> {
         if let Some(stray) = &self.stray {
-            let stray = stray.display();
-            bail!("{stray}: name the configuration file by its flag, --config {stray}");
+            let (shown, found) = (stray.display(), stray.metadata().ok());
+            match found.map(|found| found.is_dir()) {
+                Some(true) => bail!("{shown}: name the data folder by its flag, --data {shown}"),
+                Some(false) => {
+                    bail!("{shown}: name the configuration file by its flag, --config {shown}")
+                }
+                None => bail!(
+                    "{shown} is not there; a data folder is named by --data {shown}, and a \
+                     configuration file by --config {shown}"
+                ),
+            }
         }
         let (file, flags) = (self.config.as_deref(), self.flags()?);
         Ok(config::whole(file, environment(), flags)?)

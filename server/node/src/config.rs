@@ -253,6 +253,7 @@ fn load(
         let from = |key: &str| Some(source.iter().find(|g| g.key == key)?.from.as_str());
         wrong.extend(twice(&secrets, from));
     }
+    let mut unread = BTreeSet::new();
     for given in given.into_iter().chain(flags) {
         if !known.contains(&given.key) {
             wrong.push(read::unknown_key(&given.from, &given.key, &known));
@@ -270,12 +271,17 @@ fn load(
                 } else {
                     set.remove(&format!("{}_file", given.key));
                 }
+                unread.remove(&given.key);
                 set.insert(given.key, (value, given.from));
             }
-            Err(why) => wrong.push(format!("{}: {why}", named(&given.from, &given.key))),
+            Err(why) => {
+                wrong.push(format!("{}: {why}", named(&given.from, &given.key)));
+                // It would go over what was said before, so that does not count either.
+                set.remove(&given.key);
+                unread.insert(given.key);
+            }
         }
     }
-    let mut unread = BTreeSet::new();
     read_secrets(&secrets, &mut set, &mut unread, &mut wrong);
     build(&parts, set, unread, wrong)
 }

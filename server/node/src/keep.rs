@@ -27,6 +27,13 @@ fn show(bar: &ProgressBar) -> impl FnMut(u64, u64) {
     }
 }
 
+/// Says what an earlier command left that cannot be taken away. No log is there to say it.
+fn stay(stays: &[String]) {
+    for said in stays {
+        eprintln!("{said}");
+    }
+}
+
 /// Checks a whole store.
 pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
     let bar = bar("checking");
@@ -44,6 +51,7 @@ pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
     });
     bar.finish_and_clear();
     let report = report?;
+    stay(&report.stays);
     for sentence in &report.said {
         println!("{sentence}");
     }
@@ -69,6 +77,12 @@ pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
         );
     }
     let dir = dir.display();
+    if report.damaged > 0 && report.never_used {
+        bail!(
+            "{dir}: files are damaged, and no batch was ever written to this store, as far as can be \
+             told. Nothing was changed. Move {dir}/store away and start the server: it makes a new one"
+        );
+    }
     if report.damaged > 0 {
         bail!(
             "{dir}: files are damaged. Nothing was changed. Restore the last backup into a new \
@@ -95,9 +109,11 @@ pub(crate) fn verify(dir: &Path) -> anyhow::Result<()> {
 /// Copies a store into one file.
 pub(crate) fn backup(dir: &Path, file: &Path) -> anyhow::Result<()> {
     let bar = bar("copying");
-    let rows = copy::backup(dir, file, &mut show(&bar));
+    let copied = copy::backup(dir, file, &mut show(&bar));
     bar.finish_and_clear();
-    println!("{} rows are in {}", rows?, file.display());
+    let copied = copied?;
+    stay(&copied.stays);
+    println!("{} rows are in {}", copied.rows, file.display());
     Ok(())
 }
 

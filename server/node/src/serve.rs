@@ -3,17 +3,20 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use parlour_embedded::Store;
 use parlour_protocol::frame::client::Token;
 use parlour_protocol::node::NodeId;
 use parlour_runtime::config::{LogFormat, SignUp};
 use parlour_runtime::node::Node;
-use parlour_runtime::ports::Ports;
+use parlour_runtime::ports::{Harm, Ports};
+use parlour_runtime::tls::Tls;
 use parlour_runtime::{administrator, run, sockets, telemetry, tokens};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Outside};
 
@@ -40,57 +43,105 @@ pub(crate) fn run(config: &Config, outside: Outside) -> anyhow::Result<()> {
 async fn serve(config: &Config, Outside { address, tls }: Outside) -> anyhow::Result<()> {
     // Before the store: a node that cannot listen makes no folder.
     let listener = sockets::listen(address)?;
-    let address = listener.local_addr().context("the socket has no address")?;
-    let data = PathBuf::from(&config.node.data);
-    let store = parlour_embedded::Store::open(&data)?;
-    let ports = ports(&store);
-    let token = administrators_token(config, &ports, &data).await?;
-    let secure = tls.is_some();
-    let node = Node::new(NodeId(0), config.runtime(), ports)?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    run::start(&node, listener, tls).await?;
-    announce(config, address, secure, &data, token.as_deref());
-
+    let store = parlour_embedded::Store::open(Path::new(&config.node.data))?;
+    let mut asked = Asked::listen()?;
+    let node = OnceLock::new();
     let failed = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        why = node.drain.failed() => Some(why),
+        () = asked.heard() => None,
+        why = until_failed(config, &store, listener, tls, &node) => Some(why),
     };
-    if let Some(why) = failed {
-        // The file that is damaged would not be named otherwise. Who sends a signal does not wait.
-        let named = tokio::task::spawn_blocking(move || store.settled());
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = named => {}
+    // What began is ended, whatever else there is: a node that failed serves nobody any more.
+    let drain = async {
+        let bound = Duration::from_millis(config.drain.drain_ms_max);
+        let late = match node.get() {
+            Some(node) => node.drain.run(bound).await,
+            None => 0,
+        };
+        if late > 0 {
+            tracing::warn!(late, "tasks did not end in time and were left");
         }
-        bail!("{why}");
-    }
-    tracing::info!("draining; another signal ends the process at once");
-    tokio::spawn(async move {
+    };
+    let Some(why) = failed else {
+        tracing::info!("draining; another signal ends the process at once");
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = drain => {}
+            // Nothing that was acknowledged is lost: it was durable before.
+            () = asked.heard() => std::process::exit(1),
         }
-        // Nothing that was acknowledged is lost: it was durable before.
-        std::process::exit(1);
-    });
-    let late = node
-        .drain
-        .run(Duration::from_millis(config.drain.drain_ms_max))
-        .await;
-    if late > 0 {
-        tracing::warn!(late, "tasks did not end in time and were left");
+        return match node.get().and_then(|node| node.drain.reason()) {
+            Some(why) => bail!("{why}"),
+            None => Ok(()),
+        };
+    };
+    tokio::select! {
+        _ = async { tokio::join!(drain, named(&store, &why)) } => {}
+        // Who sends a signal does not wait.
+        () = asked.heard() => {}
     }
-    match node.drain.reason() {
-        Some(why) => bail!("{why}"),
-        None => Ok(()),
+    Err(why)
+}
+
+/// The signals that ask for an end.
+struct Asked {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Asked {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next.
+    async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Starts a node over the store, puts it into `began`, and waits until something failed for good, in
+/// the start or later. Answers what.
+async fn until_failed(
+    config: &Config,
+    store: &Store,
+    listener: TcpListener,
+    tls: Option<Tls>,
+    began: &OnceLock<Arc<Node>>,
+) -> anyhow::Error {
+    let start = async {
+        let address = listener.local_addr().context("the socket has no address")?;
+        let (data, secure) = (Path::new(&config.node.data), tls.is_some());
+        let ports = ports(store);
+        let token = administrators_token(config, &ports, data).await?;
+        let node = Node::new(NodeId(0), config.runtime(), ports)?;
+        let node = began.get_or_init(|| node);
+        run::start(node, listener, tls).await?;
+        announce(config, address, secure, data, token.as_deref());
+        Ok(node)
+    };
+    match start.await {
+        Ok(node) => node.drain.failed().await.into(),
+        Err(why) => why,
+    }
+}
+
+/// If it is damage that the process ends by, waits for the name of the file: it would not be told
+/// otherwise.
+async fn named(store: &Store, why: &anyhow::Error) {
+    if run::is_damage(why.as_ref()) {
+        let store = store.clone();
+        // A panic there was said already.
+        let _ = tokio::task::spawn_blocking(move || store.settled()).await;
     }
 }
 
 /// The embedded store behind every port.
-pub(crate) fn ports(store: &parlour_embedded::Store) -> Ports {
+pub(crate) fn ports(store: &Store) -> Ports {
     Ports {
         log: store.log(),
         history: store.history(),
@@ -104,7 +155,11 @@ pub(crate) fn ports(store: &parlour_embedded::Store) -> Ports {
         joined: true,
         damage: {
             let store = store.clone();
-            Arc::new(move || store.damage())
+            Arc::new(move || {
+                let harm = |status| move |said| Harm { status, said };
+                let gone = store.gone().map(harm("disk gone"));
+                gone.or_else(|| store.damage().map(harm("damaged")))
+            })
         },
     }
 }

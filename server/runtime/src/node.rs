@@ -14,7 +14,7 @@ use crate::bounds::{Attempts, Meters};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::password::Pool;
-use crate::ports::Ports;
+use crate::ports::{Harm, Ports};
 use crate::telemetry::{self, Metrics};
 use crate::tls::{Tls, Wrong};
 use crate::tokens::Verifier;
@@ -116,9 +116,9 @@ impl Node {
         let _ = self.leased.subscribe().wait_for(|leased| *leased).await;
     }
 
-    /// Whether something is known to be damaged of where rows lie.
-    pub fn is_damaged(&self) -> bool {
-        (self.ports.damage)().is_some()
+    /// What is known to be wrong with where rows lie.
+    pub fn harm(&self) -> Option<Harm> {
+        (self.ports.damage)()
     }
 
     /// What its connections are encrypted with, if by itself.
@@ -151,8 +151,8 @@ impl Node {
             let said = "the renewed files cannot be used, and the old ones are; the log says why";
             parts.insert("certificate".to_owned(), said.to_owned());
         }
-        if let Some(damage) = (self.ports.damage)() {
-            parts.insert("store".to_owned(), damage);
+        if let Some(harm) = self.harm() {
+            parts.insert("store".to_owned(), harm.said);
         }
         parts
     }

@@ -35,6 +35,15 @@ pub struct Ports {
     /// Whether heads become durable with their events and sessions are in this process
     /// (decision 16, last sentence).
     pub joined: bool,
-    /// What is known to be damaged of where rows lie, in words for anyone. None: nothing is.
-    pub damage: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What is known to be wrong with where rows lie. None: nothing is.
+    pub damage: Arc<dyn Fn() -> Option<Harm> + Send + Sync>,
+}
+
+/// What is wrong with where rows lie, for as long as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Harm {
+    /// For `/health`: in a word or two.
+    pub status: &'static str,
+    /// A sentence for anyone; the log says what to do.
+    pub said: String,
 }

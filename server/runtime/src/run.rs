@@ -44,3 +44,22 @@ pub async fn start(node: &Arc<Node>, listener: TcpListener, tls: Option<Tls>) ->
     );
     Ok(())
 }
+
+/// Whether it is damage that a node fails by, or what only a person can mend: where rows lie may have
+/// more to say of it than this does.
+#[must_use]
+pub fn is_damage(why: &(dyn std::error::Error + 'static)) -> bool {
+    let mut at = Some(why);
+    while let Some(error) = at {
+        if matches!(error.downcast_ref(), Some(Fatal::Broken(_)))
+            || matches!(
+                error.downcast_ref(),
+                Some(parlour_ports::Error::Broken { .. })
+            )
+        {
+            return true;
+        }
+        at = error.source();
+    }
+    false
+}

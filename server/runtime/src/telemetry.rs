@@ -71,6 +71,7 @@ metrics_table! {
     STORE_REFUSED "parlour_store_refused_total" Counter "Commits of the embedded store that were refused because the disk is nearly full.";
     STORE_ANSWERED_FAILED "parlour_store_answered_failed_total" Counter "Times that the embedded store could not note how far it had answered; a torn write after a power loss is then harder to tell from damage.";
     STORE_DAMAGED "parlour_store_damaged_files" Gauge "Files of the embedded store that are damaged, as far as one was met: the log names them and says what to do. Rows that lie there are errors, never absent.";
+    STORE_DISK_GONE "parlour_store_disk_gone" Gauge "1 while the disk or mount that the embedded store lies on is gone, as far as one read or write met it: the log says what to do.";
     PORT_FAILED "parlour_port_failed_total" Counter "Calls to a port that failed and are repeated, by port.";
     ROUTER_STOPPED "parlour_router_partitions_stopped" Gauge "Partitions that stopped and need a person; the log says the remedy.";
     PLACED_SECONDS "parlour_placed_seconds" Seconds "From a gateway's append to the news of the place at that gateway.";

@@ -3,12 +3,14 @@
 //! Promises: a certificate that has expired, or is not valid yet, is told at the start, by
 //! `config check`, on `/health`, and when it happens; renewed files are used by every handshake after
 //! they were read, and connections that are there live on; files that cannot be used change nothing,
-//! and are told in the log until they can. Never: a refusal to serve with a certificate that has
+//! and are told in the log until they can. A file that does not come, such as a pipe or one on a network
+//! disk that hangs, keeps nobody waiting but the next look. Never: a refusal to serve with a certificate that has
 //! expired: whoever trusts it nevertheless can still get in, and nobody could otherwise.
 
 mod validity;
 
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,10 +30,14 @@ use crate::sockets::Error;
 use crate::telemetry;
 use validity::{Validity, date};
 
-/// What is wrong with the certificate's time.
+/// How long a look may take before the log says that it has not ended.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+
+/// What is wrong with the certificate's time, or with that of another in its chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
-    /// For `/health`: `certificate expired` or `certificate not yet valid`.
+    /// For `/health`: `certificate expired` or `certificate not yet valid`; `ok` if it is not the first
+    /// of the chain, which clients may do without.
     pub status: &'static str,
     /// A sentence that says when, and what to do. It is for anyone: no path is in it.
     pub said: String,
@@ -47,7 +53,10 @@ struct Inner {
     acceptor: TlsAcceptor,
     provider: Arc<CryptoProvider>,
     current: Arc<Current>,
+    // Never held while a file is read.
     files: Mutex<Files>,
+    /// Whether the files cannot be used. Apart, for those who must not wait.
+    unused: AtomicBool,
 }
 
 /// The certificate that handshakes are given, with its key.
@@ -92,6 +101,8 @@ enum Looked {
     Same,
     /// They have another certificate, which is used from now on.
     Renewed,
+    /// They could not be used, and have the certificate of before again.
+    Back,
     /// They cannot be used; the one from before is.
     Failed(String),
 }
@@ -128,6 +139,7 @@ impl Tls {
                 stamp,
                 failed: None,
             }),
+            unused: AtomicBool::new(false),
         }))))
     }
 
@@ -147,31 +159,29 @@ impl Tls {
         let key = self.0.current.get();
         let mut each = key.cert.iter().zip(1..).filter_map(|(der, n)| {
             let of = Validity::of(der)?;
-            let which = match n {
-                1 => "the certificate".to_owned(),
-                n => format!("certificate {n} of the chain"),
+            let (which, then) = match n {
+                1 => ("the certificate".to_owned(), "clients refuse it"),
+                n => (
+                    format!("certificate {n} of the chain"),
+                    "clients may refuse it",
+                ),
             };
             let (status, when) = if now_s > of.until_s {
-                (
-                    "certificate expired",
-                    format!("expired on {}", date(of.until_s)),
-                )
+                let when = format!("expired on {}", date(of.until_s));
+                ("certificate expired", when)
             } else if now_s < of.from_s {
-                (
-                    "certificate not yet valid",
-                    format!(
-                        "is not valid before {}, by this machine's clock",
-                        date(of.from_s)
-                    ),
-                )
+                let when = format!(
+                    "is not valid before {}, by this machine's clock",
+                    date(of.from_s)
+                );
+                ("certificate not yet valid", when)
             } else {
                 return None;
             };
             Some(Wrong {
-                status,
+                status: if n == 1 { status } else { "ok" },
                 said: format!(
-                    "{which} {when}: clients refuse it. Renew it; the files are read again by \
-                     themselves"
+                    "{which} {when}: {then}. Renew it; the files are read again by themselves"
                 ),
             })
         });
@@ -181,7 +191,7 @@ impl Tls {
     /// Whether there are renewed files that cannot be used. The log says why.
     #[must_use]
     pub fn is_unused(&self) -> bool {
-        self.files().failed.is_some()
+        self.0.unused.load(Ordering::Relaxed)
     }
 
     /// Looks at the files from now on, every `look_ms` and on SIGHUP, until the node drains.
@@ -203,6 +213,9 @@ impl Tls {
             let wrong = self.wrong(clock::now_ms());
             if wrong != told {
                 match &wrong {
+                    Some(wrong) if wrong.status == "ok" => {
+                        tracing::warn!(cert = self.0.cert, "{}", wrong.said);
+                    }
                     Some(wrong) => tracing::error!(cert = self.0.cert, "{}", wrong.said),
                     None => tracing::info!("the certificate is valid"),
                 }
@@ -216,9 +229,11 @@ impl Tls {
                 () = tokio::time::sleep(every) => false,
                 Some(()) = heard(&mut hangup) => true,
             };
-            let this = self.clone();
-            // A disk that hangs holds no task up.
-            let looked = tokio::task::spawn_blocking(move || this.look(asked)).await;
+            // A disk that hangs holds no task up, and no end of the node.
+            let looked = tokio::select! {
+                () = draining.cancelled() => return,
+                looked = self.clone().looked(asked) => looked,
+            };
             match looked {
                 Ok(Looked::Renewed) => tracing::info!(
                     cert = self.0.cert,
@@ -228,6 +243,10 @@ impl Tls {
                 Ok(Looked::Same) if asked => {
                     tracing::info!(cert = self.0.cert, "the certificate is as it was");
                 }
+                Ok(Looked::Back) => tracing::info!(
+                    cert = self.0.cert,
+                    "the files can be used again; the certificate is as it was"
+                ),
                 Ok(Looked::Failed(why)) => tracing::error!(
                     why,
                     "the renewed certificate or key cannot be used; the one from before stays"
@@ -236,6 +255,24 @@ impl Tls {
                 Err(error) => tracing::error!(%error, "certificate and key were not looked at"),
             }
         }
+    }
+
+    /// A look, on a thread that may wait; the log says when it waits long.
+    async fn looked(self, asked: bool) -> Result<Looked, tokio::task::JoinError> {
+        let (cert, key) = (self.0.cert.clone(), self.0.key.clone());
+        let look = tokio::task::spawn_blocking(move || self.look(asked));
+        tokio::pin!(look);
+        tokio::select! {
+            looked = &mut look => return looked,
+            () = tokio::time::sleep(LOOK_MAX) => {}
+        }
+        tracing::error!(
+            cert,
+            key,
+            "certificate and key do not come: is one a pipe, or on a disk that hangs? The one from \
+             before stays, and nothing is looked at until they do"
+        );
+        look.await
     }
 
     /// When the first certificate of the chain expires, in Unix seconds.
@@ -250,15 +287,21 @@ impl Tls {
     }
 
     /// Reads the files again if they changed, could not be used before, or `asked` says so. A failure
-    /// is answered once, and again when it was asked for.
+    /// is answered once, and again when it was asked for. May wait for as long as the files do.
     fn look(&self, asked: bool) -> Looked {
         let Inner { cert, key, .. } = &*self.0;
         let stamp = stamps(cert, key);
+        let failed = {
+            let files = self.files();
+            if !asked && files.failed.is_none() && files.stamp == stamp {
+                return Looked::Same;
+            }
+            files.failed.clone()
+        };
+        let read = read(cert, key, &self.0.provider);
+        self.0.unused.store(read.is_err(), Ordering::Relaxed);
         let mut files = self.files();
-        if !asked && files.failed.is_none() && files.stamp == stamp {
-            return Looked::Same;
-        }
-        match read(cert, key, &self.0.provider) {
+        match read {
             Ok(new) => {
                 *files = Files {
                     stamp,
@@ -266,12 +309,16 @@ impl Tls {
                 };
                 let same = self.0.current.get().cert == new.cert;
                 self.0.current.set(Arc::new(new));
-                if same { Looked::Same } else { Looked::Renewed }
+                match (same, failed) {
+                    (false, _) => Looked::Renewed,
+                    (true, Some(_)) => Looked::Back,
+                    (true, None) => Looked::Same,
+                }
             }
             Err(why) => {
                 let why = why.to_string();
-                let told = files.failed.replace(why.clone());
-                if told.as_ref() == Some(&why) && !asked {
+                files.failed = Some(why.clone());
+                if failed.as_ref() == Some(&why) && !asked {
                     Looked::Same
                 } else {
                     Looked::Failed(why)

@@ -1,6 +1,7 @@
 //! A node's certificate: out of its time, and renewed while it serves.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -218,4 +219,50 @@ fn a_renewal_is_found_without_a_signal() {
     node.until_logged("the certificate was renewed");
     assert_eq!(shown(&node), text(&cert));
     assert_eq!(old.health()["status"], "ok");
+}
+
+/// `O_NONBLOCK` of Linux.
+const NONBLOCK: i32 = 0o4000;
+
+/// Whoever answers `/health` must not wait for a file that does not come, nor who ends the node.
+#[test]
+fn a_certificate_that_does_not_come_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().to_owned();
+    let (cert, _) = dated(&at, "20200101000000Z", "20900101000000Z");
+    let first = text(&cert);
+    let more = ["--set", "http.tls_look_ms=600000"];
+    let mut node = node(dir, &more);
+    let mut old = Connection::open(&node);
+    assert_eq!(old.health()["status"], "ok");
+    std::fs::remove_file(&cert).unwrap();
+    let made = Command::new("mkfifo").arg(&cert).status().unwrap();
+    assert!(made.success());
+    node.signal("HUP");
+    // A pipe takes a writer once there is a reader, which then waits for what is written: the node.
+    let asked = std::time::Instant::now();
+    let _writer = loop {
+        let mut pipe = std::fs::OpenOptions::new();
+        match pipe.write(true).custom_flags(NONBLOCK).open(&cert) {
+            Ok(pipe) => break pipe,
+            Err(why) => assert!(asked.elapsed() < parlour_tests::PATIENCE, "{why}"),
+        }
+        std::thread::yield_now();
+    };
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let asks = std::thread::spawn(move || {
+        let all: Vec<_> = (0..32).map(|_| old.health()).collect();
+        tell.send(all).unwrap();
+    });
+    let all = told.recv_timeout(parlour_tests::PATIENCE);
+    for health in all.expect("/health answers while a file does not come") {
+        assert_eq!(health["status"], "ok");
+    }
+    asks.join().unwrap();
+    assert_eq!(shown(&node), first);
+    let asked = std::time::Instant::now();
+    node.signal("TERM");
+    assert_eq!(node.wait().code(), Some(0));
+    assert!(asked.elapsed() < std::time::Duration::from_secs(15));
+    assert!(!node.logs().contains("were left"), "{}", node.logs());
 }

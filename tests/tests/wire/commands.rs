@@ -148,7 +148,7 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         &[
             "there are no logs",
             "YYYY-MM-DD.log",
-            "4 files not named *.log: a.txt, b.log.gz, c, d/",
+            "4 that are no files named *.log: a.txt, b.log.gz, c, d/",
         ],
     );
     place.refused(
@@ -179,14 +179,22 @@ fn logs_of_which_no_line_can_be_read_are_an_error_and_some_lines_are_counted() {
         "[10:00] <ann> hello\nno\n",
     )
     .unwrap();
-    for n in 1..=7 {
-        std::fs::write(place.at(&format!("wrong/notes-{n}\n.txt")), "text").unwrap();
+    // Controls, line separators, and what turns the direction of reading.
+    for (n, c) in "\n\u{2028}\u{202e}\u{2066}\u{7}\u{9b}\r"
+        .chars()
+        .enumerate()
+    {
+        let name = format!("wrong/notes-{}{c}.txt", n + 1);
+        std::fs::write(place.at(&name), "text").unwrap();
     }
+    // Named like logs, and no files.
+    std::fs::create_dir(place.at("wrong/2020-01-02.log")).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.at("wrong/2020-01-03.log")).unwrap();
     let (code, said) = place.run(&import("wrong"));
     assert_eq!(code, Some(0), "{said}");
     for line in [
-        "wrong: passed over 7 files not named *.log: notes-1\u{fffd}.txt, notes-2\u{fffd}.txt, \
-         notes-3\u{fffd}.txt, notes-4\u{fffd}.txt, notes-5\u{fffd}.txt and 2 more\n",
+        "wrong: passed over 9 that are no files named *.log: 2020-01-02.log/, 2020-01-03.log, \
+         notes-1\u{fffd}.txt, notes-2\u{fffd}.txt, notes-3\u{fffd}.txt and 4 more\n",
         "2021-01-02.log: 2 of 2 lines left out, 0 refused",
         "2020-13-45.log: left out whole",
         "2021-01-01.log: 1 of 2 lines left out, 0 refused",
@@ -254,7 +262,15 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
             &["parlour.toml:5: accounts.sign_up", "\"invitation\""],
         ),
         (&["--config", "nosuch"], &["nosuch: there is no such file"]),
-        (&["parlour.toml"], &["by its flag, --config parlour.toml"]),
+        (&["file"], &["by its flag, --config file"]),
+        (
+            &["./empty"],
+            &["the data folder by its flag, --data ./empty"],
+        ),
+        (
+            &["nosuch"],
+            &["nosuch is not there", "--data nosuch", "--config nosuch"],
+        ),
         (
             &["--set", "telemetry.level=inof"],
             &["telemetry.level: `inof` is no level", "hyper=info"],
@@ -272,8 +288,8 @@ fn config_check_refuses_what_serve_refuses_in_the_same_words() {
     }
     // Empty variables, as compose files make them, set no secret and take none away.
     let secret = place.at("secret").display().to_string();
-    std::fs::write(&secret, "canary-7f3a").unwrap();
-    for (file, token) in [("", ""), ("", "canary-7f3a"), (&*secret, "")] {
+    std::fs::write(&secret, "canary-7f3a-1234").unwrap();
+    for (file, token) in [("", ""), ("", "canary-7f3a-1234"), (&*secret, "")] {
         let done = Command::new(binary())
             .current_dir(place.dir.path())
             .args(["config", "check", "--data", "new"])

@@ -12,7 +12,7 @@ use parlour_protocol::http::Health;
 use parlour_protocol::id::ConversationId;
 use parlour_protocol::seq::Seq;
 use parlour_tests::node::binary;
-use parlour_tests::socket::plain;
+use parlour_tests::socket::{Came, plain};
 use parlour_tests::{Node, Socket};
 
 fn run(command: &mut Command) -> (Option<i32>, String) {
@@ -309,6 +309,8 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
 
     // Reactions to each in turn: what they are to is asked for by the router alone.
     node.restart();
+    let other = node.log_in("ada").await;
+    let (mut other, _) = Socket::connect(&node.url, &other.token.0, Codec::Json).await;
     let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
     for seq in 1..=200 {
         let mut react = plain("");
@@ -319,6 +321,8 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
         react.r#ref = socket.next_ref();
         socket.send(&Client::Send(react)).await;
     }
+    // A node that failed serves nobody while it looks for the name.
+    assert_eq!(other.closed().await, Came::Closed(Code::GOING_AWAY.0));
     let ended = node.wait();
     assert_eq!(ended.code(), Some(1));
     let logs = node.logs();
@@ -329,6 +333,68 @@ async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_na
     assert!(
         logs.contains(&name) && logs.contains("parlour verify"),
         "{logs}"
+    );
+}
+
+/// Puts 32 MiB into a store that no server reads.
+fn more(data: &Path) {
+    let store = fjall::Database::builder(data.join("store")).open().unwrap();
+    let rows = store
+        .keyspace("data", fjall::KeyspaceCreateOptions::default)
+        .unwrap();
+    let mut value = vec![0; 1 << 18];
+    for n in 0..128u8 {
+        getrandom::fill(&mut value).unwrap();
+        rows.insert([b'~', n], &value).unwrap();
+    }
+    store.persist(fjall::PersistMode::SyncAll).unwrap();
+}
+
+/// The keys of a store's rows that begin so.
+fn keys(data: &Path, table: &[u8]) -> Vec<Vec<u8>> {
+    let store = fjall::Database::builder(data.join("store")).open().unwrap();
+    let rows = store
+        .keyspace("data", fjall::KeyspaceCreateOptions::default)
+        .unwrap();
+    let keys = rows.prefix(table).map(|item| item.key().unwrap().to_vec());
+    keys.collect()
+}
+
+#[tokio::test]
+async fn damage_that_is_met_before_a_node_listens_is_named_before_it_ends() {
+    let mut node = Node::start();
+    node.signal("TERM");
+    node.wait();
+    // The first start made the administrator's token, whose row has its hash for a key.
+    let token = keys(&node.data(), b"T");
+    let [token] = &token[..] else {
+        panic!("{token:?}");
+    };
+    node.restart();
+    // Others around it: the block of that row has nothing that the store itself reads at its start.
+    let names: Vec<_> = (0..300).map(|n| format!("someone{n}")).collect();
+    node.bulk(&names, 1).await;
+    node.signal("TERM");
+    node.wait();
+    let table = to_table(&node.data());
+    // And so much in another that the search takes a while.
+    more(&node.data());
+    to_table(&node.data());
+    let mut bytes = std::fs::read(&table).unwrap();
+    let tail = &token[token.len() - 16..];
+    let at = bytes.windows(16).position(|window| window == tail).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&table, bytes).unwrap();
+    let (code, said) = run(&mut node.command());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("listening on"), "{said}");
+    let named = said.find("a file of the store is damaged");
+    let last = said.rfind("parlour: ");
+    assert!(named.is_some() && named < last, "{said}");
+    let name = table.display().to_string();
+    assert!(
+        said.contains(&name) && said.contains("parlour verify"),
+        "{said}"
     );
 }
 

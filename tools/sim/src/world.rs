@@ -399,3 +399,33 @@ impl World {
         crate::router::wake_readers(self, partition);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worlds_are_of_every_sort() {
+        let worlds: Vec<World> = (1..=200).map(|seed| World::new(seed, false)).collect();
+        let count = |sort: fn(&World) -> bool| worlds.iter().filter(|w| sort(w)).count();
+        for (sort, what) in [
+            ((|w| w.cluster) as fn(&World) -> bool, "clusters"),
+            (|w| !w.cluster, "one machine"),
+            (|w| w.coming_and_going, "coming and going"),
+            (|w| w.calm_ms != u64::MAX, "calm at the end"),
+            (
+                |w| {
+                    w.clients.len()
+                        > w.clients
+                            .iter()
+                            .map(|c| c.user)
+                            .collect::<BTreeSet<_>>()
+                            .len()
+                },
+                "a second device",
+            ),
+        ] {
+            assert!(count(sort) >= 10, "{what}: {}", count(sort));
+        }
+    }
+}

@@ -33,7 +33,8 @@ fn name_by(new: NamedTempFile, file: &Path, persist: Persist) -> Result<(), Erro
         Err(PersistError { error, file: new }) if cannot(&error) => new,
         Err(PersistError { error, .. }) => return Err(failed(error)),
     };
-    // The file system, such as exFAT, can neither rename with care nor link. So the name is taken
+    // The file system can neither rename with care nor link: some that are mounted by FUSE, SMB, exFAT
+    // on systems other than Linux (there it renames with care). So the name is taken
     // first, by an empty file that is ours, and then this is put over it. Killed between, that
     // stays: it is no backup, and says so.
     OpenOptions::new()

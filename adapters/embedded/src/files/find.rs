@@ -3,15 +3,16 @@
 //! The engine says that a block does not fit its checksum, and not in which file. So a read that
 //! meets damage has every file read, on a thread of its own: one search at a time, and the next not
 //! before that thread was idle for ten times as long as the last took, and a minute at least. Only a
-//! store that takes no more writes has it begin at once. An error that says nothing of a file, such as
-//! a want of descriptors, has nothing searched.
+//! store that takes no more writes, and a node that is about to end, have it begin at once. An error
+//! that says nothing of a file, such as a want of descriptors, has nothing searched. One that says that
+//! the disk is gone is told as that, until a search can read it.
 //!
 //! Promises: a row that cannot be read is an error, never an absence, and no read waits for the name of
-//! the file; a store that stops taking writes waits three seconds for it, and so does a node that is
-//! about to end ([`Watch::settled`]). Each file that is damaged is named in the log, once for each thing
-//! that is wrong with it, and to whoever asks how the store is, until a search finds it whole; an error
-//! after that names those that are known, and claims of none that it is the cause. An error that came
-//! while a search ran, or after, is followed by another search. Never: a change.
+//! the file; a store that stops taking writes waits three seconds for it, and a node that is about to
+//! end ten ([`Watch::settled`]). Each file that is damaged is named in the log, once for each thing that
+//! is wrong with it, and to whoever asks how the store is, until a search finds it whole; an error after
+//! that names those that are known, and claims of none that it is the cause. An error that came while a
+//! search ran, or after, is followed by another search. Never: a change.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,9 +20,10 @@ use std::time::{Duration, Instant};
 
 use parlour_ports::Error;
 
-use super::{Damage, Depth, io_error, look, says_damage};
+use super::{Damage, Depth, Seen, io_error, look};
 use crate::commit::stopped;
-use crate::error::{plain, remedy};
+use crate::error::{self, plain, remedy};
+use crate::judge::{Says, says};
 use crate::table;
 
 /// How long a store that takes no more writes waits for the name of a damaged file. Reads never do.
@@ -47,6 +49,8 @@ struct State {
     /// It must not wait for its turn.
     hurry: bool,
     damaged: Vec<Damage>,
+    /// The disk is gone, and this is what the system said.
+    gone: Option<String>,
 }
 
 struct Inner {
@@ -74,6 +78,7 @@ impl Watch {
     /// For the store of this data folder.
     pub(crate) fn new(folder: &Path) -> Self {
         metrics::gauge!("parlour_store_damaged_files").set(0.0);
+        metrics::gauge!("parlour_store_disk_gone").set(0.0);
         Self(Arc::new(Inner {
             folder: folder.to_owned(),
             state: Mutex::default(),
@@ -94,6 +99,15 @@ impl Watch {
             .then(|| format!("damaged: {}; the log says what to do", names.join(", ")))
     }
 
+    /// That the disk is gone, if it is, in words that are for anyone.
+    pub(crate) fn gone(&self) -> Option<String> {
+        self.0
+            .state()
+            .gone
+            .as_ref()
+            .map(|why| format!("the disk or mount of the store is gone, or does not answer: {why}"))
+    }
+
     /// A row that the engine does not give.
     pub(crate) fn unreadable(&self, key: &[u8], error: &fjall::Error) -> Error {
         self.unread(&format!("{} cannot be read", table::named(key)), error)
@@ -103,7 +117,7 @@ impl Watch {
     pub(crate) fn unread(&self, what: &str, error: &fjall::Error) -> Error {
         match io_error(error) {
             // Nothing is wrong with the disk, and the same read may go well in a moment.
-            Some(why) if !says_damage(why) => Error::Unavailable {
+            Some(why) if says(why) == Says::Nothing => Error::Unavailable {
                 what: "store",
                 why: format!("{what}: {}", plain(why)),
             },
@@ -111,8 +125,22 @@ impl Watch {
         }
     }
 
+    /// The disk is gone: nothing is known of any file.
+    fn without_disk(&self, what: &str, why: &str) -> Error {
+        self.0.is_gone(why);
+        // It finds when it is back.
+        self.0.want(false);
+        Error::Broken {
+            what: "store",
+            why: format!("{what}: {why}. {}", error::GONE),
+        }
+    }
+
     /// What the engine does not do. If a damaged file is the cause, it is looked for.
     pub(crate) fn broken(&self, what: &str, error: &fjall::Error) -> Error {
+        if let Some(why) = io_error(error).filter(|why| says(why) == Says::Gone) {
+            return self.without_disk(what, &why.to_string());
+        }
         self.0.want(false);
         let known = self.0.known().unwrap_or_else(|| {
             format!(
@@ -138,6 +166,12 @@ impl Watch {
             .changed
             .wait_timeout_while(state, WAIT, |state| state.ended < search);
         drop(waited);
+        if let Some(gone) = self.gone() {
+            return Error::Broken {
+                what: "store",
+                why: format!("{FAILED}: {gone}. {}", error::GONE),
+            };
+        }
         match self.0.known() {
             Some(known) => Error::Broken {
                 what: "store",
@@ -149,9 +183,7 @@ impl Watch {
             )),
         }
     }
-}
 
-impl Watch {
     /// Waits for a while until the search that is under way has ended, if one is.
     pub(crate) fn settled(&self) {
         let mut state = self.0.state();
@@ -199,6 +231,20 @@ impl Inner {
             named.join("; "),
             self.remedy()
         ))
+    }
+
+    /// The disk is gone. Said once, until it is back.
+    fn is_gone(&self, why: &str) {
+        let mut state = self.state();
+        if state.gone.replace(why.to_owned()).is_none() {
+            metrics::gauge!("parlour_store_disk_gone").set(1.0);
+            tracing::error!(
+                folder = %self.folder.display(),
+                why,
+                remedy = error::GONE,
+                "the store cannot be reached"
+            );
+        }
     }
 
     fn remedy(&self) -> String {
@@ -277,14 +323,22 @@ impl Inner {
             store = %store.display(),
             "the engine gave an error; all files are read to find which is damaged"
         );
-        let seen = match look(&store, true, Depth::Whole, &mut |_, _| {}) {
-            Ok(seen) => seen,
+        let mut seen = Seen::default();
+        match look(&store, true, Depth::Whole, &mut |_, _| {}) {
+            Ok(found) => seen = found,
+            Err(crate::Error::Gone { why, .. }) => return self.is_gone(&why.to_string()),
+            Err(crate::Error::Damaged { path, why }) => seen.damaged.push(Damage { path, why }),
+            // It says nothing of any file.
             Err(error) => {
                 tracing::error!(%error, "files cannot be looked at for damage");
                 return;
             }
-        };
+        }
         let mut state = self.state();
+        if state.gone.take().is_some() {
+            metrics::gauge!("parlour_store_disk_gone").set(0.0);
+            tracing::info!("the store can be reached again");
+        }
         for damage in &seen.damaged {
             let Damage { path, why } = damage;
             if state.damaged.contains(damage) {

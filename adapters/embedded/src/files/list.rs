@@ -88,7 +88,10 @@ pub(super) fn read(folder: &Path, seen: &mut Seen) -> Result<Option<List>, Error
 }
 
 fn has_tables(folder: &Path) -> bool {
-    std::fs::read_dir(folder.join("tables")).is_ok_and(|mut tables| tables.next().is_some())
+    match std::fs::read_dir(folder.join("tables")) {
+        Ok(mut tables) => tables.next().is_some(),
+        Err(why) => ![ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&why.kind()),
+    }
 }
 
 /// What `current` says: the list's number, and its checksum.

@@ -40,11 +40,17 @@ pub(super) fn look(
         Err(why) if why.kind() == ErrorKind::NotFound => None,
         Err(why) => {
             read_failed(&tables, why, seen)?;
-            return Ok(());
+            None
         }
     };
     for entry in entries.into_iter().flatten() {
-        let path = entry.map_err(Error::io(&tables))?.path();
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(why) => {
+                read_failed(&tables, why, seen)?;
+                continue;
+            }
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         // What the engine passes over.
         let passed = name == ".DS_Store" || name.starts_with("._");

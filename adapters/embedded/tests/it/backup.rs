@@ -25,7 +25,7 @@ async fn a_restored_store_has_everything_and_another_id() {
     let c = conversation(1);
     fill(&folder, c, 3_000).await;
     let copied = backup(&folder, &file, &mut |_, _| {}).unwrap();
-    assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
+    assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied.rows);
     let report = check(&made);
     assert_eq!((report.events, report.breaches), (3_000, 0));
     let (old, new) = (Store::open(&folder).unwrap(), Store::open(&made).unwrap());
@@ -163,7 +163,7 @@ async fn a_restore_that_is_killed_leaves_all_or_nothing() {
             }
             // Now and then it is run again at once; else the next round does.
             if round % 4 == 0 {
-                assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
+                assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied.rows);
                 assert_eq!(check(&made).events, 6_000);
                 std::fs::remove_dir_all(&made).unwrap();
             }
@@ -172,7 +172,7 @@ async fn a_restore_that_is_killed_leaves_all_or_nothing() {
     println!("{killed} were killed, {half} of them half way");
     assert!(half > 0, "no kill fell into the making of the store");
     if !made.join("store").exists() {
-        assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied);
+        assert_eq!(restore(&file, &made, &mut |_, _| {}).unwrap(), copied.rows);
     }
     assert_eq!(check(&made).events, 6_000);
 }
@@ -360,6 +360,15 @@ async fn a_command_that_is_killed_leaves_what_the_next_one_takes_away() {
             |name: &String| name.starts_with("parlour-aside-") || name.starts_with(".parlour");
         names(folder).into_iter().filter(own).count()
     };
+    // Where locks may be known to one machine alone, a copy is left when nothing was written for an hour.
+    let age = || {
+        for name in names(&copies).iter().filter(|n| n.starts_with(".parlour")) {
+            let mut file = std::fs::File::options();
+            let file = file.write(true).open(copies.join(name)).unwrap();
+            let then = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 60 * 60);
+            file.set_modified(then).unwrap();
+        }
+    };
     let finish = |command: &str, file: &Path| {
         // Nobody is at the other end of its standard input: it goes on by itself.
         let (mut child, _out) = start(command, file);
@@ -384,6 +393,7 @@ async fn a_command_that_is_killed_leaves_what_the_next_one_takes_away() {
                 assert_eq!(left(aside), 1, "{killed}");
                 if *killed == "backup" {
                     assert_eq!(left(&copies), 1);
+                    age();
                 }
                 finish(next, &file);
                 assert_eq!(left(aside), 0, "{killed}, then {next}");
@@ -399,6 +409,7 @@ async fn a_command_that_is_killed_leaves_what_the_next_one_takes_away() {
             child.kill().unwrap();
             child.wait().unwrap();
             assert_eq!(left(&data), 1);
+            age();
             drop(served);
             drop(Store::open(&data).unwrap());
             assert_eq!(left(&data), 0);
@@ -418,4 +429,35 @@ async fn a_command_that_is_killed_leaves_what_the_next_one_takes_away() {
     restore(&file, &made, &mut |_, _| {}).unwrap();
     assert_eq!(check(&made).events, 5_000);
     assert_eq!((left(&data), left(&tmp)), (0, 0));
+}
+
+/// What has the name of what a killed command leaves, and is something else, is told to whoever looks.
+#[tokio::test]
+async fn what_cannot_be_taken_away_is_handed_back() {
+    let at = tempfile::tempdir().unwrap();
+    let (data, copies) = (at.path().join("data"), at.path().join("copies"));
+    fill(&data, conversation(1), 10).await;
+    let aside = data.join("parlour-aside-abcdef");
+    std::fs::create_dir_all(&aside).unwrap();
+    std::fs::write(aside.join("letter"), "mine").unwrap();
+    std::fs::create_dir(&copies).unwrap();
+    let copy = copies.join(".parlour-backup-abcdef");
+    std::fs::write(&copy, "mine").unwrap();
+    let told = |stays: &[String], path: &Path| {
+        let path = path.display().to_string();
+        stays.iter().filter(|said| said.contains(&path)).count()
+    };
+    let report = verify(&data, &mut |_, _, _| {}).unwrap();
+    assert_eq!((report.breaches, told(&report.stays, &aside)), (0, 1));
+    for served in [None, Some(Store::open(&data).unwrap())] {
+        let file = copies.join(format!("{}.backup", served.is_some()));
+        let stays = backup(&data, &file, &mut |_, _| {}).unwrap().stays;
+        assert_eq!(
+            (told(&stays, &aside), told(&stays, &copy)),
+            (1, 1),
+            "{stays:?}"
+        );
+    }
+    assert_eq!(std::fs::read(aside.join("letter")).unwrap(), b"mine");
+    assert_eq!(std::fs::read(copy).unwrap(), b"mine");
 }

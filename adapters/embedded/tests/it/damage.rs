@@ -448,3 +448,54 @@ async fn a_store_that_was_half_made_is_made() {
         assert_eq!(check(&folder).breaches, 0);
     }
 }
+
+/// What the disk does not give, told by a folder where a file should be, and a file where a folder
+/// should be: each is named with what to do, and hides nothing else.
+#[tokio::test]
+async fn what_cannot_be_read_is_named_with_the_remedy_and_hides_no_other_damage() {
+    let at = tempfile::tempdir().unwrap();
+    let whole = at.path().join("whole");
+    store(&whole).await;
+    let journal = std::fs::read_dir(whole.join("store")).unwrap();
+    let journal = journal.map(|entry| entry.unwrap().path());
+    let journal = journal.filter(|path| is_journal(path)).max().unwrap();
+    let journal = journal.file_name().unwrap().to_str().unwrap().to_owned();
+    for (n, name) in ["answered", "rows", &*journal, "keyspaces/0/tables"]
+        .iter()
+        .enumerate()
+    {
+        let folder = at.path().join(format!("{n}"));
+        copy(&whole, &folder);
+        let path = folder.join("store").join(name);
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).unwrap();
+            std::fs::write(&path, "").unwrap();
+        } else {
+            std::fs::remove_file(&path).unwrap();
+            std::fs::create_dir(&path).unwrap();
+        }
+        let why = Store::open(&folder).unwrap_err();
+        assert!(matches!(why, Error::Damaged { .. }), "{name}: {why:?}");
+        let why = why.to_string();
+        assert!(
+            why.contains(&*path.display().to_string()) && why.contains("parlour restore"),
+            "{name}: {why}"
+        );
+
+        let other = tables(&folder).pop().unwrap();
+        let mut bytes = std::fs::read(&other).unwrap();
+        bytes[100] ^= 1;
+        std::fs::write(&other, bytes).unwrap();
+
+        let report = check(&folder);
+        assert!(!report.never_used);
+        for damaged in [&path, &other] {
+            let is_named = format!("{} is damaged", damaged.display());
+            assert!(
+                report.said.iter().any(|said| said.contains(&is_named)),
+                "{name}: {:?}",
+                report.said
+            );
+        }
+    }
+}

@@ -138,7 +138,7 @@ async fn a_first_start_that_lost_its_power_is_made_good_by_the_next() {
     drop(db);
     drop(Store::open(&whole).unwrap());
     let rows = std::fs::read(whole.join("store/rows")).unwrap();
-    let answered = std::fs::read(whole.join("store/answered")).unwrap();
+    let none = answered_nothing();
     let lists = |folder: &Path| folder.join("store/keyspaces");
 
     type Cut<'a> = &'a dyn Fn(&Path);
@@ -190,10 +190,9 @@ async fn a_first_start_that_lost_its_power_is_made_good_by_the_next() {
             std::fs::write(f.join("store/answered"), [0; 32]).unwrap();
         }),
         ("all but the first batch", &named, &|f| {
+            // `answered` says that no batch was.
             std::fs::write(f.join("store/rows"), &rows).unwrap();
-            let mut none = answered.clone();
-            none.truncate(0);
-            std::fs::write(f.join("store/answered"), none).unwrap();
+            std::fs::write(f.join("store/answered"), &none).unwrap();
         }),
         ("the first batch, and no `rows`", &whole, &|f| {
             std::fs::remove_file(f.join("store/rows")).unwrap();
@@ -205,6 +204,58 @@ async fn a_first_start_that_lost_its_power_is_made_good_by_the_next() {
         copy(from, &folder);
         cut(&folder);
         goes_on(&folder, what).await;
+    }
+}
+
+/// The file `answered` before the first batch: magic, version, two zeros, and the hash of that.
+fn answered_nothing() -> Vec<u8> {
+    use sha2::Digest as _;
+    let mut bytes = b"PARLANSW\x01".to_vec();
+    bytes.extend([0; 16]);
+    let hash = sha2::Sha256::digest(&bytes);
+    bytes.extend(&hash[..7]);
+    bytes
+}
+
+/// Damage where there is nothing yet: no backup was ever made of it, and none is asked for.
+#[tokio::test]
+async fn a_store_that_never_had_a_batch_is_not_to_be_restored() {
+    let at = tempfile::tempdir().unwrap();
+    let named = at.path().join("named");
+    std::fs::create_dir(&named).unwrap();
+    let db = fjall::Database::builder(named.join("store"))
+        .open()
+        .unwrap();
+    drop(
+        db.keyspace("data", fjall::KeyspaceCreateOptions::default)
+            .unwrap(),
+    );
+    drop(db);
+    for (n, file) in ["version", "keyspaces/0/current", "keyspaces/1/current"]
+        .iter()
+        .enumerate()
+    {
+        let folder = at.path().join(format!("{n}"));
+        copy(&named, &folder);
+        std::fs::write(folder.join("store/answered"), answered_nothing()).unwrap();
+        let path = folder.join("store").join(file);
+        let len = std::fs::read(&path).unwrap().len();
+        std::fs::write(&path, vec![0; len]).unwrap();
+        let file = at.path().join("x.backup");
+        for why in [
+            Store::open(&folder).unwrap_err(),
+            parlour_embedded::backup::backup(&folder, &file, &mut |_, _| {}).unwrap_err(),
+        ] {
+            let why = why.to_string();
+            assert!(!why.contains("restore") && why.contains("move"), "{why}");
+            let store = folder.join("store").display().to_string();
+            assert!(why.contains(&*store) && why.contains(&*path.display().to_string()));
+        }
+        let report = check(&folder);
+        assert!(report.damaged > 0 && report.never_used, "{report:?}");
+        // And so it is good again.
+        std::fs::rename(folder.join("store"), folder.join("old")).unwrap();
+        goes_on(&folder, "moved away").await;
     }
 }
 

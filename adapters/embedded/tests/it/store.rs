@@ -188,3 +188,28 @@ async fn what_is_made_is_its_owners_alone() {
     parlour_embedded::backup::restore(&backup, &again, &mut |_, _| {}).unwrap();
     assert_eq!(mode(&again), 0o700);
 }
+
+/// Where a data folder was there before, with the mode that folders mostly have.
+#[test]
+fn a_store_is_its_owners_alone_in_a_folder_that_everyone_reads() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let at = tempfile::tempdir().unwrap();
+    let [data, made] = ["data", "made"].map(|name| at.path().join(name));
+    for folder in [&data, &made] {
+        std::fs::create_dir(folder).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder, mode).unwrap();
+    }
+    drop(Store::open(&data).unwrap());
+    let file = at.path().join("chat.backup");
+    parlour_embedded::backup::backup(&data, &file, &mut |_, _| {}).unwrap();
+    parlour_embedded::backup::restore(&file, &made, &mut |_, _| {}).unwrap();
+    for (path, mode) in [
+        (data.join("store"), 0o700),
+        (made.join("store"), 0o700),
+        (data, 0o755),
+    ] {
+        let found = path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(found, mode, "{}: {found:o}", path.display());
+    }
+}

@@ -10,6 +10,9 @@ use toml::Value;
 
 use super::{Loaded, Problems, Role};
 
+/// What an administrator's token has, at least.
+const TOKEN_BYTES_MIN: usize = 16;
+
 /// What a value should be, in words; `why` is what the parser says of it.
 pub(super) fn plain(why: &str, value: &Value, like: Option<&Value>) -> String {
     let given = match value {
@@ -143,6 +146,14 @@ pub(super) fn together(loaded: &Loaded) -> Vec<String> {
                 loaded.named("http.origins")
             ));
         }
+    }
+    let token = config.accounts.admin_token.0.len();
+    if (1..TOKEN_BYTES_MIN).contains(&token) {
+        wrong.push(format!(
+            "{}: it has {token} bytes, and whoever guesses it may do everything: give it at least \
+             {TOKEN_BYTES_MIN}, such as `openssl rand -hex 32` prints",
+            loaded.named("accounts.admin_token")
+        ));
     }
     if let Err(why) = telemetry::check(&config.telemetry) {
         wrong.push(format!("{}: {why}", loaded.named("telemetry.level")));

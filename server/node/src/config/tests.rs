@@ -157,23 +157,23 @@ fn a_mode_of_a_later_version_is_a_plain_sentence() {
 fn a_secret_comes_from_a_file_and_is_never_shown() {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("token");
-    std::fs::write(&secret, "canary-7f3a\n").unwrap();
+    std::fs::write(&secret, "canary-7f3a-1234\n").unwrap();
     let text = format!(
         "[accounts]\nadmin_token_file = {:?}\n",
         secret.display().to_string()
     );
     let (_dir, path) = file(&text);
     let config = right(Some(&path), env(&[]), Vec::new()).config;
-    assert_eq!(config.accounts.admin_token.0, "canary-7f3a");
+    assert_eq!(config.accounts.admin_token.0, "canary-7f3a-1234");
     assert!(!format!("{config:?}").contains("canary"));
     // A variable with the plain value goes over the file's name.
     let config = right(
         Some(&path),
-        env(&[("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "other")]),
+        env(&[("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "another-1234-5678")]),
         Vec::new(),
     )
     .config;
-    assert_eq!(config.accounts.admin_token.0, "other");
+    assert_eq!(config.accounts.admin_token.0, "another-1234-5678");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn a_secret_s_file_that_gives_none_is_named_and_so_are_two_secrets_of_one_source
     let dir = tempfile::tempdir().unwrap();
     let (blank, secret) = (dir.path().join("blank"), dir.path().join("secret"));
     std::fs::write(&blank, " \n\t\n").unwrap();
-    std::fs::write(&secret, "canary-7f3a").unwrap();
+    std::fs::write(&secret, "canary-7f3a-1234").unwrap();
     let (blank, secret) = (blank.display().to_string(), secret.display().to_string());
     assert_eq!(
         problems("[accounts]\nadmin_token_file = 3\n"),
@@ -287,14 +287,15 @@ fn a_secret_s_file_that_gives_none_is_named_and_so_are_two_secrets_of_one_source
             && said.contains("there is nothing in it"),
         "{said}"
     );
-    let both = format!("[accounts]\nadmin_token = \"a\"\nadmin_token_file = {secret:?}\n");
+    let both =
+        format!("[accounts]\nadmin_token = \"plain-secret-of-a\"\nadmin_token_file = {secret:?}\n");
     assert_eq!(
         problems(&both),
         "DIR/parlour.toml:3: accounts.admin_token_file: accounts.admin_token is set beside it; \
          keep one of the two"
     );
     let variables = env(&[
-        ("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "a"),
+        ("PARLOUR_ACCOUNTS_ADMIN_TOKEN", "plain-secret-of-a"),
         ("PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE", &secret),
     ]);
     assert_eq!(
@@ -306,7 +307,7 @@ fn a_secret_s_file_that_gives_none_is_named_and_so_are_two_secrets_of_one_source
     );
     let flags = vec![
         given("accounts.admin_token_file", &secret),
-        given("accounts.admin_token", "a"),
+        given("accounts.admin_token", "plain-secret-of-a"),
     ];
     assert_eq!(
         load(None, env(&[]), flags).1,
@@ -316,10 +317,10 @@ fn a_secret_s_file_that_gives_none_is_named_and_so_are_two_secrets_of_one_source
         ]
     );
     // Of two sources the later word counts, as with any key.
-    let (_dir, path) = file("[accounts]\nadmin_token = \"a\"\n");
+    let (_dir, path) = file("[accounts]\nadmin_token = \"plain-secret-of-a\"\n");
     let variables = env(&[("PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE", &secret)]);
     let config = right(Some(&path), variables, Vec::new()).config;
-    assert_eq!(config.accounts.admin_token.0, "canary-7f3a");
+    assert_eq!(config.accounts.admin_token.0, "canary-7f3a-1234");
 }
 
 #[test]
@@ -358,9 +359,9 @@ fn a_secret_that_is_empty_is_none_wherever_it_is_given() {
     const FILE: &str = "PARLOUR_ACCOUNTS_ADMIN_TOKEN_FILE";
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");
-    std::fs::write(&secret, "canary-7f3a").unwrap();
+    std::fs::write(&secret, "canary-7f3a-1234").unwrap();
     let secret = secret.display().to_string();
-    let plain = "[accounts]\nadmin_token = \"a\"\n";
+    let plain = "[accounts]\nadmin_token = \"plain-secret-of-a\"\n";
     let named = format!("[accounts]\nadmin_token_file = {secret:?}\n");
     let both = |plain: &str, file: &str| {
         format!("[accounts]\nadmin_token = {plain:?}\nadmin_token_file = {file:?}\n")
@@ -369,36 +370,66 @@ fn a_secret_that_is_empty_is_none_wherever_it_is_given() {
     let (token, token_file) = ("accounts.admin_token", "accounts.admin_token_file");
     let cases: &[(&str, Pairs<'_>, Pairs<'_>, &str)] = &[
         // The file says one, and a variable nothing.
-        (plain, &[(PLAIN, "")], &[], "a"),
-        (plain, &[(FILE, "")], &[], "a"),
-        (&named, &[(PLAIN, "")], &[], "canary-7f3a"),
-        (&named, &[(FILE, "")], &[], "canary-7f3a"),
-        (plain, &[(PLAIN, ""), (FILE, "")], &[], "a"),
+        (plain, &[(PLAIN, "")], &[], "plain-secret-of-a"),
+        (plain, &[(FILE, "")], &[], "plain-secret-of-a"),
+        (&named, &[(PLAIN, "")], &[], "canary-7f3a-1234"),
+        (&named, &[(FILE, "")], &[], "canary-7f3a-1234"),
+        (plain, &[(PLAIN, ""), (FILE, "")], &[], "plain-secret-of-a"),
         // One variable says one, and the other nothing, in both orders.
-        ("", &[(PLAIN, "b"), (FILE, "")], &[], "b"),
-        ("", &[(FILE, ""), (PLAIN, "b")], &[], "b"),
-        ("", &[(PLAIN, ""), (FILE, &secret)], &[], "canary-7f3a"),
-        ("", &[(FILE, &secret), (PLAIN, " ")], &[], "canary-7f3a"),
-        (plain, &[(PLAIN, ""), (FILE, &secret)], &[], "canary-7f3a"),
-        (&named, &[(PLAIN, "b"), (FILE, "")], &[], "b"),
-        // Within the file.
-        (&both("", &secret), &[], &[], "canary-7f3a"),
-        (&both("a", ""), &[], &[], "a"),
-        (&both("", ""), &[], &[], ""),
-        // A flag.
-        (plain, &[], &[(token, "")], "a"),
-        (plain, &[], &[(token_file, "")], "a"),
+        (
+            "",
+            &[(PLAIN, "plain-secret-of-b"), (FILE, "")],
+            &[],
+            "plain-secret-of-b",
+        ),
+        (
+            "",
+            &[(FILE, ""), (PLAIN, "plain-secret-of-b")],
+            &[],
+            "plain-secret-of-b",
+        ),
+        ("", &[(PLAIN, ""), (FILE, &secret)], &[], "canary-7f3a-1234"),
+        (
+            "",
+            &[(FILE, &secret), (PLAIN, " ")],
+            &[],
+            "canary-7f3a-1234",
+        ),
         (
             plain,
-            &[(PLAIN, "b")],
-            &[(token, "c"), (token_file, "")],
-            "c",
+            &[(PLAIN, ""), (FILE, &secret)],
+            &[],
+            "canary-7f3a-1234",
+        ),
+        (
+            &named,
+            &[(PLAIN, "plain-secret-of-b"), (FILE, "")],
+            &[],
+            "plain-secret-of-b",
+        ),
+        // Within the file.
+        (&both("", &secret), &[], &[], "canary-7f3a-1234"),
+        (
+            &both("plain-secret-of-a", ""),
+            &[],
+            &[],
+            "plain-secret-of-a",
+        ),
+        (&both("", ""), &[], &[], ""),
+        // A flag.
+        (plain, &[], &[(token, "")], "plain-secret-of-a"),
+        (plain, &[], &[(token_file, "")], "plain-secret-of-a"),
+        (
+            plain,
+            &[(PLAIN, "plain-secret-of-b")],
+            &[(token, "plain-secret-of-c"), (token_file, "")],
+            "plain-secret-of-c",
         ),
         (
             "",
             &[],
             &[(token_file, &secret), (token, "")],
-            "canary-7f3a",
+            "canary-7f3a-1234",
         ),
     ];
     for (text, variables, flags, expected) in cases {
@@ -442,4 +473,52 @@ fn what_could_not_be_read_is_not_judged_against_what_could() {
             "{text}{said}"
         );
     }
+}
+
+#[test]
+fn what_could_not_be_read_of_a_variable_or_flag_is_not_judged_either() {
+    // Twice this is more than the lease, which is 15 s.
+    let (_dir, path) = file("[session]\nrenew_ms = 9_000\nlease_ms = 10_000\n");
+    let (key, variable) = ("session.renew_ms", "PARLOUR_SESSION_RENEW_MS");
+    let said = load(Some(&path), env(&[(variable, "x")]), Vec::new()).1;
+    assert_eq!(said, [format!("{variable}: `x` is no whole number")]);
+    let said = load(Some(&path), env(&[]), vec![given(key, "x")]).1;
+    assert_eq!(said, [format!("--set: {key}: `x` is no whole number")]);
+    // A later word that can be read counts, and is judged.
+    let said = load(
+        Some(&path),
+        env(&[(variable, "x")]),
+        vec![given(key, "8000")],
+    )
+    .1;
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with(variable) && said[1].starts_with("--set: session.renew_ms: renew"));
+    let (loaded, said) = load(
+        Some(&path),
+        env(&[(variable, "x")]),
+        vec![given(key, "4000")],
+    );
+    assert_eq!((said.len(), loaded.config.session.renew_ms), (1, 4_000));
+    // An earlier one that can be read does not count any more, and is not judged.
+    let said = load(
+        None,
+        env(&[("PARLOUR_HTTP_BODY_BYTES", "1")]),
+        vec![given("http.body_bytes", "x")],
+    );
+    assert_eq!(said.1.len(), 1, "{:?}", said.1);
+}
+
+#[test]
+fn an_administrators_token_that_can_be_guessed_is_refused_with_what_to_do() {
+    let said = problems("[accounts]\nadmin_token = \"fifteen bytes..\"\n");
+    for word in [
+        "DIR/parlour.toml:2: accounts.admin_token: ",
+        "15 bytes",
+        "openssl rand -hex 32",
+    ] {
+        assert!(said.contains(word), "{word} is missing in: {said}");
+    }
+    assert!(!said.contains("fifteen"), "{said}");
+    let (_dir, path) = file("[accounts]\nadmin_token = \"sixteen bytes...\"\n");
+    right(Some(&path), env(&[]), Vec::new());
 }

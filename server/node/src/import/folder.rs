@@ -104,8 +104,12 @@ impl Folder {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let files = if of == 1 { "file" } else { "files" };
-        (of > 0).then(|| format!("{of} {files} not named *.log: {}{more}", names.join(", ")))
+        let are = if of == 1 {
+            "is no file"
+        } else {
+            "are no files"
+        };
+        (of > 0).then(|| format!("{of} that {are} named *.log: {}{more}", names.join(", ")))
     }
 
     /// Its path, for people.
@@ -130,13 +134,14 @@ impl Folder {
     }
 }
 
-/// A name as it is shown: of a folder with a stroke behind it, and on one line whatever is in it.
+/// A name as it is shown: of a folder with a stroke behind it, and on one line, read in one direction,
+/// whatever is in it.
 fn name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let shown: String = name
         .chars()
         .map(|c| {
-            if c.is_control() {
+            if check::one_line("", Some(c.encode_utf8(&mut [0; 4]))).is_err() {
                 char::REPLACEMENT_CHARACTER
             } else {
                 c

@@ -29,23 +29,17 @@ fn said(node: &Node, status: &str, code: StatusCode) -> Response {
     (code, Json(health)).into_response()
 }
 
-/// `GET /health`: whether the process lives. 500 asks for it to be started anew; `damaged` with 200
-/// for whoever runs it to restore a backup, and `certificate expired` or `certificate not yet valid`
-/// with 200 to renew that.
+/// `GET /health`: whether the process lives. 500 asks for it to be started anew; with 200 there is
+/// `damaged`, for whoever runs it to restore a backup; `disk gone`, to look at the disk or mount; and
+/// `certificate expired` or `certificate not yet valid`, to renew that.
 pub async fn health(State(node): State<Arc<Node>>) -> Response {
-    match node.drain.reason() {
-        // It serves what it can read: to start it anew would help nobody.
-        None if node.is_damaged() => said(&node, "damaged", StatusCode::OK),
-        None => {
-            let wrong = node.certificate_wrong();
-            said(
-                &node,
-                wrong.map_or("ok", |wrong| wrong.status),
-                StatusCode::OK,
-            )
-        }
-        Some(why) => said(&node, &why.to_string(), StatusCode::INTERNAL_SERVER_ERROR),
+    if let Some(why) = node.drain.reason() {
+        return said(&node, &why.to_string(), StatusCode::INTERNAL_SERVER_ERROR);
     }
+    // It serves what it can read: to start it anew would help nobody.
+    let harm = node.harm().map(|harm| harm.status);
+    let status = harm.or_else(|| Some(node.certificate_wrong()?.status));
+    said(&node, status.unwrap_or("ok"), StatusCode::OK)
 }
 
 /// `GET /ready`: whether it takes connections. 503 while it starts or drains.

@@ -130,4 +130,29 @@ fn renewed_files_are_used_and_those_that_cannot_be_change_nothing() {
     std::fs::write(&http.tls_key, &key).unwrap();
     assert_eq!(tls.look(false), Looked::Renewed);
     assert_eq!(tls.0.current.get().cert, first);
+    // Cut, and then put back: that is said as well.
+    std::fs::write(&http.tls_cert, &old[..40]).unwrap();
+    assert!(matches!(tls.look(false), Looked::Failed(_)));
+    std::fs::write(&http.tls_cert, &old).unwrap();
+    assert_eq!(tls.look(false), Looked::Back);
+    assert_eq!(tls.look(false), Looked::Same);
+    assert!(!tls.is_unused());
+}
+
+#[test]
+fn of_a_chain_the_first_certificate_alone_has_a_status() {
+    let at = tempfile::tempdir().unwrap();
+    make(at.path(), "20200101000000Z", "20240501000000Z");
+    let old = std::fs::read(at.path().join("cert.pem")).unwrap();
+    let http = make(at.path(), "20240101000000Z", "20250101000000Z");
+    let first = std::fs::read(&http.tls_cert).unwrap();
+    std::fs::write(&http.tls_cert, [first, old].concat()).unwrap();
+    let tls = Tls::load(&http).unwrap().unwrap();
+    let wrong = tls.wrong_at(NOW_S).unwrap();
+    assert_eq!(wrong.status, "ok");
+    let said = "certificate 2 of the chain expired on 2024-05-01T00:00:00Z: clients may refuse it";
+    assert!(wrong.said.starts_with(said), "{wrong:?}");
+    let later = tls.wrong_at(1_750_000_000).unwrap();
+    assert_eq!(later.status, "certificate expired");
+    assert!(later.said.contains("clients refuse it"), "{later:?}");
 }

@@ -97,3 +97,35 @@ fn a_want_of_descriptors_is_no_reason_to_search() {
     assert_eq!(watch.0.state().began, 0);
     assert!(!watch.0.state().thread);
 }
+
+#[test]
+fn a_disk_that_is_gone_is_told_as_that_until_it_is_back() {
+    let at = tempfile::tempdir().unwrap();
+    let store = at.path().join("store");
+    std::fs::create_dir(&store).unwrap();
+    std::fs::write(store.join("version"), super::super::MARKER).unwrap();
+    let watch = Watch::new(at.path());
+    let stale = || std::io::Error::from(rustix::io::Errno::STALE);
+    watch.0.is_gone("before");
+    assert!(watch.gone().unwrap().ends_with(": before"));
+    for error in [
+        fjall::Error::Io(stale()),
+        fjall::Error::Storage(fjall::LsmError::Io(stale())),
+    ] {
+        for error in [
+            watch.unreadable(b"Zid", &error),
+            watch.broken("a batch cannot be written", &error),
+        ] {
+            assert!(matches!(error, Error::Broken { .. }), "{error}");
+            let why = error.to_string();
+            assert!(
+                why.contains("disk or mount") && !why.contains("restore"),
+                "{why}"
+            );
+        }
+    }
+    // The search reads the files, so it is back: and what it finds is what is there.
+    watch.settled();
+    assert_eq!(watch.gone(), None);
+    assert!(watch.damage().unwrap().contains("keyspaces"));
+}
