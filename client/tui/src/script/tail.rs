@@ -311,6 +311,11 @@ impl Tail {
                     }
                     break;
                 }
+                // Something is broken there: the others are not held up by it, and the next run asks again.
+                Err(Error::Server { code, message }) if code == Code::FAILED => {
+                    self.closed(conversation, &message).await?;
+                    break;
+                }
                 Err(error) => return Err(error.into()),
             };
             // A server that was put back to an earlier day in between breaks the connection first.
