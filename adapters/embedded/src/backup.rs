@@ -234,6 +234,7 @@ pub(crate) fn tidy(folder: &Path) {
 pub(crate) fn require_store(folder: &Path) -> Result<(), Error> {
     refuse_half_restored(folder)?;
     let store = folder.join("store");
+    files::is_reached(&store)?;
     match store.metadata() {
         Ok(found) if found.is_dir() => Ok(()),
         Err(why) if why.kind() == ErrorKind::PermissionDenied => {

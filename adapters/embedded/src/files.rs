@@ -98,6 +98,23 @@ impl Seen {
     }
 }
 
+/// That a store which lies elsewhere, by a symbolic link, is there: its disk may not be mounted.
+///
+/// # Errors
+/// `Gone`.
+pub(crate) fn is_reached(store: &Path) -> Result<(), Error> {
+    let linked = store
+        .symlink_metadata()
+        .is_ok_and(|found| found.is_symlink());
+    match store.metadata() {
+        Err(why) if linked => Err(Error::Gone {
+            path: store.to_owned(),
+            why,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Looks at the database of this folder. `committed`: whether a batch was ever written to it; one
 /// that was cut off while it was made has less.
 ///
@@ -110,6 +127,7 @@ pub(crate) fn look(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Seen, Error> {
     let mut seen = Seen::default();
+    is_reached(store)?;
     marker(store, committed, &mut seen)?;
     let keyspaces = store.join("keyspaces");
     let mut lists = Vec::new();

@@ -28,11 +28,20 @@ const NO_MEDIUM: Option<Errno> = Some(Errno::NOMEDIUM);
 #[cfg(not(target_os = "linux"))]
 const NO_MEDIUM: Option<Errno> = None;
 
+/// Whether the file system does not know how to do what was asked.
+pub(crate) fn cannot(number: Errno) -> bool {
+    // The last two are one number on Linux and two elsewhere: so this is no pattern.
+    [Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&number)
+}
+
 /// What this error says.
 pub(crate) fn says(why: &io::Error) -> Says {
     let number = Errno::from_io_error(why);
     if number.is_some() && number == NO_MEDIUM {
         return Says::Gone;
+    }
+    if number.is_some_and(cannot) {
+        return Says::Nothing;
     }
     match number {
         Some(
@@ -50,8 +59,6 @@ pub(crate) fn says(why: &io::Error) -> Says {
             | Errno::FBIG
             | Errno::EXIST
             | Errno::INVAL
-            | Errno::NOSYS
-            | Errno::OPNOTSUPP
             | Errno::NOLCK
             | Errno::NAMETOOLONG
             | Errno::BUSY,

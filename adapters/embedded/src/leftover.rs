@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::backup::BEGINS;
+use crate::judge::cannot;
 
 /// How the folder of a store that is looked at aside begins.
 const ASIDE: &str = "parlour-aside-";
@@ -110,10 +111,8 @@ fn held<T>(
 
 /// Whether it is that the file system has no locks.
 fn has_no_locks(why: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(why),
-        Some(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL)
-    )
+    Errno::from_io_error(why)
+        .is_some_and(|number| cannot(number) || matches!(number, Errno::NOLCK | Errno::INVAL))
 }
 
 fn open(path: &Path, how: OFlags) -> io::Result<File> {

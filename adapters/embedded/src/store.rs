@@ -151,6 +151,7 @@ impl Store {
             tracing::warn!("{stays}");
         }
         let path = folder.join("store");
+        files::is_reached(&path)?;
         let never_used = path.is_dir() && files::check(&path)?;
         // Whatever mode the data folder has: the engine would let everyone read it.
         private_folder(&path).map_err(Error::io(&path))?;

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
+use crate::judge::cannot;
+
 /// Syncs a folder. Where the file system cannot sync one, it counts as done: there is nothing more to do.
 ///
 /// # Errors
@@ -25,16 +27,14 @@ pub(crate) fn above(of: &Path) {
 
 fn done(synced: io::Result<()>) -> io::Result<()> {
     match synced {
-        Err(why)
-            if matches!(
-                Errno::from_io_error(&why),
-                Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)
-            ) =>
-        {
-            Ok(())
-        }
+        Err(why) if Errno::from_io_error(&why).is_some_and(unsynced) => Ok(()),
         other => other,
     }
+}
+
+/// Whether it is a folder that cannot be synced. Some systems take it for a terminal's matter.
+fn unsynced(number: Errno) -> bool {
+    cannot(number) || matches!(number, Errno::INVAL | Errno::NOTTY)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::commit::free_bytes;
+use crate::judge::cannot;
 use crate::{Error, Options};
 
 /// Makes a second name for a file.
@@ -47,7 +48,7 @@ impl Tables {
             return Ok(());
         }
         match (self.link)(of, at) {
-            Err(why) if cannot(&why) => {}
+            Err(why) if lacks(&why) => {}
             other => return other.map_err(Error::io(at)),
         }
         if !self.room {
@@ -130,11 +131,10 @@ fn stamp(of: &Path) -> io::Result<Stamp> {
 
 /// Whether it is that the file system has no links, such as exFAT, that it has no more for this file,
 /// or that the two places are on two of them.
-fn cannot(why: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(why),
-        Some(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK | Errno::XDEV)
-    )
+fn lacks(why: &io::Error) -> bool {
+    Errno::from_io_error(why).is_some_and(|number| {
+        cannot(number) || matches!(number, Errno::PERM | Errno::MLINK | Errno::XDEV)
+    })
 }
 
 pub(super) fn soft(of: &Path, at: &Path) -> io::Result<()> {

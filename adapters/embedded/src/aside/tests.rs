@@ -123,6 +123,23 @@ fn a_store_that_lies_elsewhere_is_looked_at_there() {
     drop((aside, store));
     drop(Store::open(at.path()).unwrap());
     assert!(!left.exists());
+    // Its disk is not mounted: that is no store without files, and none is made.
+    let unmounted = other.path().join("elsewhere");
+    std::fs::rename(&real, &unmounted).unwrap();
+    let refused = [
+        Store::open(at.path()).err(),
+        crate::verify::verify(at.path(), &mut |_, _, _| {}).err(),
+        crate::backup::backup(at.path(), &at.path().join("copy"), &mut |_, _| {}).err(),
+    ];
+    for refused in refused {
+        let why = refused.unwrap().to_string();
+        assert!(
+            why.contains("disk or mount") && !why.contains("restore"),
+            "{why}"
+        );
+    }
+    std::fs::rename(&unmounted, &real).unwrap();
+    drop(Store::open(at.path()).unwrap());
 }
 
 #[test]

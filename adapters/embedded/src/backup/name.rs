@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use tempfile::{NamedTempFile, PersistError};
 
 use crate::Error;
+use crate::judge::cannot;
 
 /// Gives a file a name that is free, in one step.
 type Persist = fn(NamedTempFile, &Path) -> Result<File, PersistError>;
@@ -30,7 +31,7 @@ fn name_by(new: NamedTempFile, file: &Path, persist: Persist) -> Result<(), Erro
     };
     let new = match persist(new, file) {
         Ok(_) => return Ok(()),
-        Err(PersistError { error, file: new }) if cannot(&error) => new,
+        Err(PersistError { error, file: new }) if lacks(&error) => new,
         Err(PersistError { error, .. }) => return Err(failed(error)),
     };
     // The file system can neither rename with care nor link: some that are mounted by FUSE, SMB, exFAT
@@ -52,11 +53,9 @@ fn name_by(new: NamedTempFile, file: &Path, persist: Persist) -> Result<(), Erro
 }
 
 /// Whether it is the way that the file system does not know, or a hard link.
-fn cannot(why: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(why),
-        Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM)
-    )
+fn lacks(why: &io::Error) -> bool {
+    Errno::from_io_error(why)
+        .is_some_and(|number| cannot(number) || matches!(number, Errno::INVAL | Errno::PERM))
 }
 
 #[cfg(test)]

@@ -55,6 +55,8 @@ struct State {
 
 struct Inner {
     folder: PathBuf,
+    /// Between the end of a search and the next, at least.
+    again: Duration,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -77,10 +79,15 @@ impl Drop for Ends {
 impl Watch {
     /// For the store of this data folder.
     pub(crate) fn new(folder: &Path) -> Self {
+        Self::again_after(folder, AGAIN)
+    }
+
+    fn again_after(folder: &Path, again: Duration) -> Self {
         metrics::gauge!("parlour_store_damaged_files").set(0.0);
         metrics::gauge!("parlour_store_disk_gone").set(0.0);
         Self(Arc::new(Inner {
             folder: folder.to_owned(),
+            again,
             state: Mutex::default(),
             changed: Condvar::new(),
         }))
@@ -128,7 +135,7 @@ impl Watch {
     /// The disk is gone: nothing is known of any file.
     fn without_disk(&self, what: &str, why: &str) -> Error {
         self.0.is_gone(why);
-        // It finds when it is back.
+        // It goes on until the disk is back: once it is, reads go well, and nobody else asks.
         self.0.want(false);
         Error::Broken {
             what: "store",
@@ -285,7 +292,8 @@ impl Inner {
         self.changed.notify_all();
     }
 
-    /// Searches, and goes on until no error came for as long as no search may begin.
+    /// Searches, and goes on until no error came for as long as no search may begin, and the disk is
+    /// there.
     fn run(self: &Arc<Self>) {
         loop {
             {
@@ -295,16 +303,17 @@ impl Inner {
             }
             let began = Instant::now();
             self.read_all();
-            let pause = AGAIN.max(began.elapsed().saturating_mul(IDLE));
+            let pause = self.again.max(began.elapsed().saturating_mul(IDLE));
             let mut state = self.state();
             state.ended = state.began;
             self.changed.notify_all();
             let until = Instant::now() + pause;
             loop {
                 let left = until.saturating_duration_since(Instant::now());
-                // The store was closed; or the time is over, and nobody wants another.
+                // The store was closed; or the time is over, and nothing is to be found any more.
                 let alone = Arc::strong_count(self) == 1;
-                if alone || left.is_zero() && !state.wanted {
+                let done = !state.wanted && state.gone.is_none();
+                if alone || left.is_zero() && done {
                     state.thread = false;
                     return;
                 }
@@ -319,10 +328,12 @@ impl Inner {
 
     fn read_all(&self) {
         let store = self.folder.join("store");
-        tracing::warn!(
-            store = %store.display(),
-            "the engine gave an error; all files are read to find which is damaged"
-        );
+        if self.state().gone.is_none() {
+            tracing::warn!(
+                store = %store.display(),
+                "the engine gave an error; all files are read to find which is damaged"
+            );
+        }
         let mut seen = Seen::default();
         match look(&store, true, Depth::Whole, &mut |_, _| {}) {
             Ok(found) => seen = found,
@@ -335,7 +346,8 @@ impl Inner {
             }
         }
         let mut state = self.state();
-        if state.gone.take().is_some() {
+        let back = state.gone.take().is_some();
+        if back {
             metrics::gauge!("parlour_store_disk_gone").set(0.0);
             tracing::info!("the store can be reached again");
         }
@@ -352,7 +364,7 @@ impl Inner {
             );
         }
         metrics::gauge!("parlour_store_damaged_files").set(seen.damaged.len() as f64);
-        if seen.damaged.is_empty() {
+        if seen.damaged.is_empty() && !back {
             tracing::error!(
                 files = seen.files,
                 "no file is damaged; the system's own messages may have the cause"

@@ -129,3 +129,27 @@ fn a_disk_that_is_gone_is_told_as_that_until_it_is_back() {
     assert_eq!(watch.gone(), None);
     assert!(watch.damage().unwrap().contains("keyspaces"));
 }
+
+/// Nothing asks for a search once the disk is back: it is found by looking again and again.
+#[test]
+fn a_disk_that_is_back_is_found_without_being_asked_for() {
+    let at = tempfile::tempdir().unwrap();
+    let (data, disk) = (at.path().join("data"), at.path().join("disk"));
+    std::fs::create_dir(&data).unwrap();
+    std::os::unix::fs::symlink(&disk, data.join("store")).unwrap();
+    let watch = Watch::again_after(&data, std::time::Duration::from_millis(5));
+    let _ = watch.broken("a row cannot be read", &error());
+    watch.settled();
+    assert!(watch.gone().unwrap().contains("No such file"));
+    // It goes on looking, and nobody has to wait for that.
+    while watch.0.state().ended < 3 {
+        std::thread::yield_now();
+    }
+    watch.settled();
+    assert!(watch.gone().is_some());
+    std::fs::create_dir(&disk).unwrap();
+    while watch.gone().is_some() {
+        std::thread::yield_now();
+    }
+    assert!(watch.damage().unwrap().contains("store/version"));
+}
