@@ -48,13 +48,15 @@ pub fn seen(event: &Event) -> Seen {
     }
 }
 
-/// The call that a frame is, if it asks for an event: of what a client's core sends of its own
-/// accord, such as the name of a group just made. It was made earlier than it is seen here, so its
-/// order is not judged. A send to a user, which names no conversation, is nobody's own accord.
+/// The call that a frame is, of what a client's core sends of its own accord: the name and topic of a
+/// group just made, the deletion of what was given up too late. It was made earlier than it is seen here,
+/// so its order is not judged. Nothing else that is sent is: what nobody called is a phantom.
 #[must_use]
 pub fn asked(user: UserId, device: DeviceId, frame: &Client) -> Option<(MessageId, Op)> {
     let (conversation, id, hash) = match frame {
-        Client::Send(f) => (f.conversation?, f.id, Some(hash_body(&f.body))),
+        Client::Send(f) if matches!(f.kind.as_deref(), Some(kind::NAME | kind::TOPIC)) => {
+            (f.conversation?, f.id, Some(hash_body(&f.body)))
+        }
         Client::Edit(f) => (f.conversation, f.id, None),
         Client::Delete(f) => (f.conversation, f.id, None),
         Client::React(f) => (f.conversation, f.id, None),
