@@ -57,6 +57,8 @@ struct Entry {
     fresh: bool,
     flight: Flight,
     tries: u32,
+    /// How many of the last tries, one after the other, failed inside the node.
+    failed: u32,
     /// When it was handed over first, of those times that nothing was answered to.
     asked_ms: Option<u64>,
     /// The server said that it was too much, and has not taken it since.
@@ -138,6 +140,7 @@ impl Outbox {
                 fresh,
                 flight: Flight::Ready,
                 tries: 0,
+                failed: 0,
                 asked_ms: None,
                 slowed: false,
             },
@@ -465,6 +468,7 @@ impl Entry {
         row.stage = stage;
         self.ticket = ticket;
         self.tries = 0;
+        self.failed = 0;
         Op::Outbox(Arc::clone(&self.row))
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Connection {
     sync: Option<Ref>,
     sync_until: u64,
     sync_at: Option<u64>,
-    /// Catch-ups refused one after the other.
+    /// Catch-ups refused one after the other; and those of them at the end that failed inside the node.
+    syncs_refused: u32,
     syncs_failed: u32,
 }
 
@@ -46,6 +47,7 @@ impl Connection {
             sync: None,
             sync_until: 0,
             sync_at: None,
+            syncs_refused: 0,
             syncs_failed: 0,
         }
     }
@@ -315,19 +317,25 @@ impl Client {
         self.refs.remove(&r#ref);
         self.connection.sync = None;
         self.connection.failures = 0;
+        self.connection.syncs_refused = 0;
         self.connection.syncs_failed = 0;
         self.set_link(Link::Live, out);
     }
 
-    /// A catch-up was refused. Says how many of this connection were, one after the other.
-    pub(super) fn sync_failed(&mut self, r#ref: Ref, after_ms: Option<u64>) -> u32 {
-        if self.connection.sync != Some(r#ref) {
+    /// A catch-up was refused. Says how many in a row have failed inside the node by this one.
+    pub(super) fn sync_failed(&mut self, r#ref: Ref, code: Code, after_ms: Option<u64>) -> u32 {
+        let c = &mut self.connection;
+        if c.sync != Some(r#ref) {
             return 0;
         }
-        self.connection.sync = None;
-        self.connection.syncs_failed = self.connection.syncs_failed.saturating_add(1);
-        let failed = self.connection.syncs_failed;
-        let grown = 1_000_u64.saturating_mul(1 << failed.min(16));
+        c.sync = None;
+        c.syncs_refused = c.syncs_refused.saturating_add(1);
+        c.syncs_failed = match code {
+            Code::FAILED => c.syncs_failed.saturating_add(1),
+            _ => 0,
+        };
+        let (refused, failed) = (c.syncs_refused, c.syncs_failed);
+        let grown = 1_000_u64.saturating_mul(1 << refused.min(16));
         let pause = grown.min(self.settings.backoff_ms_max);
         self.sync_after(after_ms.unwrap_or(0).max(pause));
         failed

@@ -408,8 +408,8 @@ impl Client {
             Some(About::History(id)) => self.history_refused(id, &error, message, out),
             Some(About::Sync) => {
                 // Put back: it is still the catch-up's.
-                let failed = self.sync_failed(error.r#ref, error.retry_ms);
-                self.keeps_failing(error.code, failed, message, None, out);
+                let failed = self.sync_failed(error.r#ref, error.code, error.retry_ms);
+                self.keeps_failing(failed, message, None, out);
             }
             None => out.push(Output::Update(Update::Problem {
                 code: error.code,
@@ -456,7 +456,7 @@ impl Client {
         message: &str,
         out: &mut Vec<Output>,
     ) {
-        self.outbox.later(
+        let failed = self.outbox.later(
             &self.settings,
             &mut self.entropy,
             id,
@@ -465,22 +465,20 @@ impl Client {
             error.retry_ms,
         );
         let conversation = self.outbox.row(id).map(|row| row.conversation);
-        let tries = self.outbox.tries(id);
-        self.keeps_failing(error.code, tries, message.to_owned(), conversation, out);
+        self.keeps_failing(failed, message.to_owned(), conversation, out);
     }
 
     /// Tells once of what fails inside the node again and again: someone has to look at it there.
     fn keeps_failing(
         &self,
-        code: Code,
         times: u32,
         message: String,
         conversation: Option<ConversationId>,
         out: &mut Vec<Output>,
     ) {
-        if code == Code::FAILED && times == FAILED_TOLD {
+        if times == FAILED_TOLD {
             out.push(Output::Update(Update::Problem {
-                code,
+                code: Code::FAILED,
                 message,
                 conversation,
             }));
@@ -529,8 +527,12 @@ impl Client {
             }));
             self.redrawn.insert(id);
         } else {
-            let fruitless = room.fruitless;
-            self.keeps_failing(error.code, fruitless, message, Some(id), out);
+            room.failed = match error.code {
+                Code::FAILED => room.failed.saturating_add(1),
+                _ => 0,
+            };
+            let failed = room.failed;
+            self.keeps_failing(failed, message, Some(id), out);
             self.pause_room(id, error.retry_ms);
         }
     }

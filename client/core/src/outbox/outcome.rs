@@ -127,7 +127,7 @@ impl Outbox {
     }
 
     /// The try came to nothing; another follows after `after_ms`, or after a pause of its own.
-    /// Says whether the row was here.
+    /// Says how many tries in a row have failed inside the node by this one.
     pub(crate) fn later(
         &mut self,
         settings: &Settings,
@@ -136,13 +136,18 @@ impl Outbox {
         now_ms: u64,
         code: Code,
         after_ms: Option<u64>,
-    ) -> bool {
+    ) -> u32 {
         let Some(entry) = self.entry_mut(id) else {
-            return false;
+            return 0;
         };
         if !matches!(entry.flight, Flight::Open { .. }) {
-            return true;
+            return 0;
         }
+        entry.failed = match code {
+            Code::FAILED => entry.failed.saturating_add(1),
+            _ => 0,
+        };
+        let failed = entry.failed;
         let wait = match after_ms {
             // Jittered upward: never before the time given.
             Some(ms) => ms.saturating_add(entropy.upto(ms / 4)),
@@ -160,13 +165,7 @@ impl Outbox {
             self.paused_until = self.paused_until.max(at);
             self.window = (self.window.min(settings.sends_open_max) / 2).max(1);
         }
-        true
-    }
-
-    /// How often a send was tried since this program began.
-    pub(crate) fn tries(&self, id: MessageId) -> u32 {
-        let entry = self.ids.get(&id).and_then(|order| self.entries.get(order));
-        entry.map_or(0, |entry| entry.tries)
+        failed
     }
 
     /// The server could not read the request, and so cannot have taken it as it was: give it up,

@@ -168,6 +168,7 @@ impl Room {
         self.asking = None;
         if fruitful {
             self.fruitless = 0;
+            self.failed = 0;
             self.not_before = 0;
         } else {
             self.fruitless = self.fruitless.saturating_add(1);
