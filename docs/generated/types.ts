@@ -34,7 +34,7 @@ export const CODES = {
   NOT_FOUND: 3003,
   /** You are not a member of this conversation any more. */
   NOT_MEMBER: 3004,
-  /** Your role in this conversation does not allow this. */
+  /** This is not for you to do here: it takes another role, or the event is another's. */
   FORBIDDEN: 3005,
   /** The group has as many members as a group can have. Make a channel for more. */
   GROUP_FULL: 3006,

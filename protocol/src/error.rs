@@ -76,7 +76,7 @@ codes! {
     3002 TOO_LARGE 413 "The body is larger than the limit named in `details`. Shorten it or send it as a file.";
     3003 NOT_FOUND 404 "There is nothing of that name or id, or it is not yours to see.";
     3004 NOT_MEMBER 403 "You are not a member of this conversation any more.";
-    3005 FORBIDDEN 403 "Your role in this conversation does not allow this.";
+    3005 FORBIDDEN 403 "This is not for you to do here: it takes another role, or the event is another's.";
     3006 GROUP_FULL 409 "The group has as many members as a group can have. Make a channel for more.";
     3007 NO_TARGET 404 "There is no event at this place that could be changed.";
     3008 DELETED 410 "The event at this place was deleted and takes no further change.";

@@ -297,6 +297,13 @@ fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
     match std::fs::read(&path) {
         Ok(bytes) if bytes == MARKER => seen.files += 1,
         Ok(bytes) if !committed && MARKER.starts_with(&bytes) => {}
+        Ok(bytes) if let Some((found, known)) = newer(&bytes) => {
+            return Err(Error::Newer {
+                path: store.to_owned(),
+                found,
+                known,
+            });
+        }
         Ok(bytes) => seen.damage(
             &path,
             format!(
@@ -309,6 +316,15 @@ fn marker(store: &Path, committed: bool, seen: &mut Seen) -> Result<(), Error> {
         Err(why) => read_failed(&path, why, seen)?,
     }
     Ok(())
+}
+
+/// The engine's format, and ours, if this is the marker of a later one: a number not far above, which
+/// no flipped bit makes of ours.
+fn newer(marker: &[u8]) -> Option<(u64, u64)> {
+    let (&known, name) = MARKER.split_last()?;
+    let (&found, written) = marker.split_last()?;
+    let later = found > known && found - known < 16 && (found ^ known).count_ones() > 1;
+    (written == name && later).then_some((found.into(), known.into()))
 }
 
 /// The folders of keyspaces, rising by number.

@@ -63,9 +63,10 @@ struct Cli {
     /// Where this device keeps what it holds.
     #[arg(long, global = true, value_name = "DIR", env = "PARLOUR_CHAT_DATA")]
     data: Option<PathBuf>,
-    /// The server that is suggested when nobody is logged in.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7400")]
-    server: String,
+    /// The server that is suggested when nobody is logged in, and that `signup` and `login` go to
+    /// [default: http://127.0.0.1:7400].
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
     /// Trust the certificates in this PEM file too, beside the system's. Can be given several
     /// times; a device that is logged in remembers it.
     #[arg(long, global = true, value_name = "FILE", env = "PARLOUR_CHAT_CA")]
@@ -136,9 +137,34 @@ enum Command {
 struct Account {
     /// The name.
     name: String,
-    /// The server.
-    #[arg(long, default_value = "http://127.0.0.1:7400")]
-    server: String,
+    /// The server [default: http://127.0.0.1:7400].
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+}
+
+/// Where a server on this machine listens if nothing is configured.
+const SERVER: &str = "http://127.0.0.1:7400";
+
+/// The command, with the server that was named before it. A password goes nowhere else than was said.
+///
+/// # Errors
+/// Two servers are named, or one for a command that has no use for it.
+fn with_server(mut command: Command, named: Option<String>) -> anyhow::Result<Command> {
+    let Some(named) = named else {
+        return Ok(command);
+    };
+    match &mut command {
+        Command::Signup(account) | Command::Login(account) => match &account.server {
+            Some(other) if *other != named => {
+                bail!("--server is given twice, as {named} and as {other}: give one")
+            }
+            _ => account.server = Some(named),
+        },
+        _ => bail!(
+            "--server is for `signup`, `login` and the first start: this command speaks to the server where this folder is logged in"
+        ),
+    }
+    Ok(command)
 }
 
 fn main() -> std::process::ExitCode {
@@ -168,14 +194,18 @@ fn start(cli: Cli) -> anyhow::Result<std::process::ExitCode> {
         .build()?;
     let ca = absolute(cli.ca)?;
     match cli.command {
-        Some(command) => runtime.block_on(script::run(folder, ca, command)),
+        Some(command) => {
+            let command = with_server(command, cli.server)?;
+            runtime.block_on(script::run(folder, ca, command))
+        }
         None => {
             if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
                 bail!(
                     "the client for people needs a terminal; `parlour-chat --help` names the commands for scripts"
                 );
             }
-            runtime.block_on(run::run(folder, ca, &cli.server, !cli.no_mouse))?;
+            let server = cli.server.as_deref().unwrap_or(SERVER);
+            runtime.block_on(run::run(folder, ca, server, !cli.no_mouse))?;
             Ok(std::process::ExitCode::SUCCESS)
         }
     }

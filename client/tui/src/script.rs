@@ -258,8 +258,9 @@ async fn enter(
     new: bool,
 ) -> anyhow::Result<()> {
     let mut data = Data::open(&folder)?;
-    let ca = crate::trusted(&data, &account.server, ca);
-    let endpoint = Endpoint::with_roots(&account.server, &ca)?;
+    let server = account.server.as_deref().unwrap_or(crate::SERVER);
+    let ca = crate::trusted(&data, server, ca);
+    let endpoint = Endpoint::with_roots(server, &ca)?;
     let password = password(&account.name)?;
     let http = Http::new(&endpoint);
     let session = if new {

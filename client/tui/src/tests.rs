@@ -8,6 +8,7 @@ mod anything;
 mod begin;
 mod page;
 mod screens;
+mod servers;
 mod sizes;
 mod unread;
 mod world;

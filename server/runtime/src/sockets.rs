@@ -25,6 +25,9 @@ use crate::config::Http;
 use crate::drain::Drain;
 use crate::telemetry;
 
+/// Connections that are enough for a node that nothing is configured of.
+const ENOUGH: u64 = 4_096;
+
 /// What kept the node from listening, in a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -147,30 +150,12 @@ pub async fn accept(
 ) {
     let open = Arc::new(AtomicU64::new(0));
     let most = descriptors::bound(config.connections_max, descriptors::limit());
-    if most < config.connections_max {
-        tracing::warn!(
-            connections_max = config.connections_max,
-            most,
-            "this process may not open enough files for http.connections_max connections; raise \
-             `ulimit -n`"
-        );
-    }
     let doorstep = Doorstep::within(
         config.unauthenticated_per_address,
         config.unauthenticated_max,
         most,
     );
-    let (each, all) = doorstep.room();
-    if all < config.unauthenticated_max {
-        tracing::warn!(
-            connections = most,
-            per_address = each,
-            everywhere = all,
-            "connections that have not said who they are have half of all at most, which is less \
-             than http.unauthenticated_max; raise http.connections_max (and `ulimit -n`), or lower \
-             that"
-        );
-    }
+    tell_bounds(&config, most, &doorstep);
     let draining = drain.draining();
     loop {
         let accepted = tokio::select! {
@@ -203,6 +188,24 @@ pub async fn accept(
             let _guard = guard;
             connection(stream, tls, router, place, Duration::from_millis(within), d).await;
         });
+    }
+}
+
+/// Says how many connections there may be, where that is less than is configured.
+fn tell_bounds(config: &Http, most: u64, doorstep: &Doorstep) {
+    let (per_address, unauthenticated) = doorstep.room();
+    if most >= config.connections_max && unauthenticated >= config.unauthenticated_max {
+        return;
+    }
+    let what = "fewer connections are taken than http.connections_max and \
+                http.unauthenticated_max say, for want of files that this process may open: raise \
+                `ulimit -n`, or lower those";
+    // Nobody asked for so many, and there are enough.
+    let as_shipped = config.connections_max == Http::default().connections_max;
+    if as_shipped && most >= ENOUGH {
+        tracing::info!(most, unauthenticated, per_address, "{what}");
+    } else {
+        tracing::warn!(most, unauthenticated, per_address, "{what}");
     }
 }
 

@@ -80,6 +80,31 @@ fn a_newer_format_is_refused_by_name() {
     }
 }
 
+/// The engine's own format is in a file before all else.
+#[test]
+fn a_newer_format_of_the_engine_is_refused_by_name_and_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path()).unwrap());
+    let marker = folder.path().join("store/version");
+    std::fs::write(&marker, b"FJL\x04").unwrap();
+    let verified = parlour_embedded::verify::verify(folder.path(), &mut |_, _, _| {});
+    for refused in [Store::open(folder.path()).err(), verified.err()] {
+        match refused {
+            Some(Error::Newer {
+                found: 4, known: 3, ..
+            }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // One bit away from ours, it may be damage.
+    std::fs::write(&marker, b"FJL\x07").unwrap();
+    let refused = Store::open(folder.path()).err();
+    assert!(
+        matches!(refused, Some(Error::Damaged { .. })),
+        "{refused:?}"
+    );
+}
+
 /// The text of what failed.
 fn why<T: std::fmt::Debug>(result: Result<T, impl std::fmt::Display>) -> String {
     match result {
