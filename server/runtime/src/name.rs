@@ -15,6 +15,8 @@ use crate::http::answer::{Answer, Failure};
 
 /// The longest name, in bytes.
 pub const BYTES_MAX: usize = 64;
+const THAI_AM: char = '\u{0e33}';
+const LAO_AM: char = '\u{0eb3}';
 /// So many names are looked up for one that may pass for them.
 const ALIKE_MAX: usize = 32;
 
@@ -50,6 +52,22 @@ pub fn check(name: &str) -> Answer<String> {
     }
 }
 
+/// The Thai or Lao vowel AM that a name has in its other spelling: a ring, perhaps a tone mark, and the
+/// vowel AA. Both look the same.
+fn am_in_two(name: &str) -> Option<char> {
+    let mut ring = false;
+    for c in name.chars() {
+        match c {
+            '\u{0e4d}' | '\u{0ecd}' => ring = true,
+            '\u{0e32}' if ring => return Some(THAI_AM),
+            '\u{0eb2}' if ring => return Some(LAO_AM),
+            '\u{0e48}'..='\u{0e4b}' | '\u{0ec8}'..='\u{0ecb}' => {}
+            _ => ring = false,
+        }
+    }
+    None
+}
+
 fn wrong(name: &str) -> Option<String> {
     if name.is_empty() {
         return Some("the name is empty".to_owned());
@@ -65,6 +83,8 @@ fn wrong(name: &str) -> Option<String> {
         _ if c.is_ascii() => c.is_ascii_graphic(),
         // Joiners are within the profile, and cannot be seen.
         '\u{200c}' | '\u{200d}' => false,
+        // Everyday vowels, which the profile leaves out for their other spelling.
+        THAI_AM | LAO_AM => true,
         _ => c.identifier_allowed(),
     };
     if let Some(c) = name.chars().find(|c| !fits(*c)) {
@@ -74,6 +94,12 @@ fn wrong(name: &str) -> Option<String> {
             format!("U+{:04X}", u32::from(c))
         };
         return Some(format!("the name has {shown} in it"));
+    }
+    if let Some(whole) = am_in_two(name) {
+        return Some(format!(
+            "the name has U+{:04X} in two: write it as one letter, {whole}",
+            u32::from(whole)
+        ));
     }
     if name.chars().all(|c| c == '.') {
         return Some("the name is nothing but dots".to_owned());
@@ -153,6 +179,9 @@ mod tests {
             "ハナコ太郎",
             "서연",
             "สมชาย",
+            "น้ำ",
+            "ไทยน้ำ",
+            "ນ້ຳ",
             "दीपा",
             "Ünal",
             "Nguyễn",
@@ -184,6 +213,9 @@ mod tests {
             ("аda", "several scripts"),
             ("mаria", "several scripts"),
             ("J\u{30c}an", "with their case"),
+            ("น\u{0e4d}\u{0e49}\u{0e32}", "U+0E33"),
+            ("น\u{0e49}\u{0e4d}\u{0e32}", "U+0E33"),
+            ("ນ\u{0ecd}\u{0eb2}", "U+0EB3"),
             ("..", "dots"),
             (".", "dots"),
         ] {
