@@ -560,7 +560,7 @@ export type Limits = {
   page_events: number;
   /** Marks in one frame. */
   marks: number;
-  /** Single devices that one send carries keys for. */
+  /** Single devices that one send carries keys for, as far as they fit into its frame. */
   mail_devices: number;
   /** A setting's or reaction's key. */
   key_bytes: number;

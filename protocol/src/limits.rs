@@ -64,7 +64,7 @@ limits! {
     page_events: 200;
     /// Marks in one frame.
     marks: 500;
-    /// Single devices that one send carries keys for.
+    /// Single devices that one send carries keys for, as far as they fit into its frame.
     mail_devices: 5_000;
     /// A setting's or reaction's key.
     key_bytes: 256;

@@ -86,7 +86,10 @@ enum Command {
     Login(Account),
     /// Logs this device out: its token is revoked.
     Logout,
-    /// Sends a text, and waits until it has its place.
+    /// Sends a text, and waits until it has its place, for as long as that takes.
+    ///
+    /// `timeout 60 parlour-chat send …` gives up earlier: the text stays in the folder, and goes out
+    /// when a command or the client next runs there.
     Send {
         /// A user's name, a conversation's name, or its id.
         to: String,
