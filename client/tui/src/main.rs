@@ -88,8 +88,9 @@ enum Command {
     Logout,
     /// Sends a text, and waits until it has its place, for as long as that takes.
     ///
-    /// `timeout 60 parlour-chat send …` gives up earlier: the text stays in the folder, and goes out
-    /// when a command or the client next runs there.
+    /// `timeout 60 parlour-chat send …` gives up earlier.
+    ///
+    /// The text stays in the folder, and goes out when the client next runs there.
     Send {
         /// A user's name, a conversation's name, or its id.
         to: String,
