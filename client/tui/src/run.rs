@@ -67,6 +67,8 @@ struct Run {
     list_stale: bool,
     window_stale: bool,
     saved: Kept,
+    /// What was written by who was put out and could not be kept.
+    unkept: Option<Kept>,
     /// The server is being told that this device logs out.
     leaving: bool,
     /// What the folder keeps is to be deleted, as soon as it can be opened.
@@ -104,6 +106,7 @@ pub(crate) async fn run(
         list_stale: false,
         window_stale: false,
         saved: kept,
+        unkept: None,
         leaving: false,
         forget: false,
         quit: false,
@@ -260,6 +263,11 @@ impl Run {
                     Ok(data) => data,
                     Err(error) => return Some(Msg::NotIn(session::not_open(&error))),
                 };
+                if entry.new
+                    && let Err(error) = crate::unsent::refuse_others(data, None)
+                {
+                    return Some(Msg::NotIn(format!("{error:#}")));
+                }
                 let ca = crate::trusted(data, &entry.server, named);
                 beside::enter(*entry, ca, self.replies.clone());
             }

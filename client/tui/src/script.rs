@@ -27,7 +27,7 @@ use parlour_sdk::{
     Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
 };
 
-use crate::{Account, Command};
+use crate::{Account, Command, unsent};
 use out::{json, print};
 use told::Told;
 
@@ -66,12 +66,15 @@ async fn log_out(folder: PathBuf, ca: &[PathBuf]) -> anyhow::Result<()> {
     {
         return Err(error).context("not logged out, and nothing was deleted");
     }
+    // It was there to be sent; what cannot be read is deleted all the same.
+    let unsent = data.outbox().unwrap_or_default();
+    let unsent = unsent::Count::of(unsent.iter()).deleted();
     // The token is of no use any more, and neither is what was held with it.
     data.forget()?;
     crate::kept::Kept::forget(&folder);
     forget(&folder);
-    println!("logged out");
-    Ok(())
+    let with = unsent.map_or_else(String::new, |deleted| format!("; {deleted}"));
+    print(&format!("logged out{with}")).map(|_| ())
 }
 
 /// Whether a log-out failed because there was nothing left to log out.
@@ -258,6 +261,9 @@ async fn enter(
     new: bool,
 ) -> anyhow::Result<()> {
     let mut data = Data::open(&folder)?;
+    if new {
+        unsent::refuse_others(&data, None)?;
+    }
     let ca = crate::trusted(&data, &account.server, ca);
     let endpoint = Endpoint::with_roots(&account.server, &ca)?;
     let password = password(&account.name)?;
@@ -275,26 +281,27 @@ async fn enter(
         http.log_in(&account.name, &password, "parlour-chat")
             .await?
     };
-    // What another device of theirs, on this folder, did not get sent goes with that device.
-    let before = data.session().ok().flatten();
-    let same = before.is_some_and(|(_, b)| b.user == session.user && b.device != session.device);
-    if same {
-        let unsent = crate::unsent::of(data.outbox()?.iter());
-        if let Some(told) = crate::unsent::told(&unsent) {
-            let mut kept = crate::kept::Kept::read_own(&folder, session.user);
-            kept.take_back(&unsent);
-            kept.write(&folder)
-                .context("what was not sent cannot be kept")?;
-            eprintln!("{told}");
+    let kept = unsent::rescue(&data, &folder, &session).and_then(|unsent| {
+        data.keep(&endpoint, &session)?;
+        Ok(unsent)
+    });
+    match kept {
+        Ok(unsent) => {
+            if let Some(told) = unsent.and_then(|unsent| unsent.told(usize::MAX)) {
+                eprintln!("{told}");
+            }
+        }
+        Err(error) => {
+            // It is in the list of their devices otherwise.
+            let _ = Http::with_token(&endpoint, &session.token).log_out().await;
+            return Err(error).context("not logged in");
         }
     }
-    data.keep(&endpoint, &session)?;
-    println!(
-        "{} is logged in; this device is kept in {}",
-        session.name,
-        folder.display()
-    );
-    Ok(())
+    let (name, folder) = (session.name, folder.display());
+    print(&format!(
+        "{name} is logged in; this device is kept in {folder}"
+    ))
+    .map(|_| ())
 }
 
 fn password(name: &str) -> anyhow::Result<String> {

@@ -39,6 +39,7 @@ async fn run(folder: &Path) -> (Run, Receiver<Reply>) {
         list_stale: false,
         window_stale: false,
         saved: Kept::default(),
+        unkept: None,
         leaving: false,
         forget: false,
         quit: false,
@@ -101,6 +102,51 @@ async fn what_was_accepted_is_a_draft_once_the_device_is_out() {
     assert_eq!(kept.drafts[&with_ben], "one\ntwo");
     assert_eq!(kept.peers[&with_ben], ben);
     client.close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// What could not be written when she was put out is there still, whoever tries to log in.
+#[tokio::test]
+async fn a_log_in_wipes_nothing_that_is_kept_nowhere_else() {
+    let folder = folder("disk-full");
+    let (mut run, _replied) = run(&folder).await;
+    let client = run.client.clone().unwrap();
+    let ben = UserId::derived("test", &[b"ben"]);
+    let text = parlour_sdk::Request::Send(Box::new(draft::text_to(ben, "one")));
+    client.request(text).await.unwrap();
+    let before = client.session().clone();
+    let with_ben = parlour_sdk::protocol::ConversationId::direct(before.user, ben);
+    // Nothing can be moved to where a folder is.
+    let kept = folder.join("screen.json");
+    std::fs::create_dir_all(kept.join("in the way")).unwrap();
+    let told = run.take_back().await.unwrap();
+    assert!(told.contains("cannot be kept"), "{told}");
+    run.out(Some(told)).await;
+    let endpoint = Endpoint::new("http://127.0.0.1:1").unwrap();
+    let session = |user, name: &str| Session {
+        user,
+        name: name.to_owned(),
+        device: DeviceId::from_bytes([8; 16]),
+        token: Token("another".to_owned()),
+    };
+    let reply = |session| Reply::Session(Box::new((endpoint.clone(), session)));
+    let tries = [
+        (session(ben, "ben"), "1 message of ada waits here"),
+        (session(before.user, "ada"), "cannot be kept"),
+    ];
+    for (session, why) in tries {
+        run.reply(reply(session)).await.unwrap();
+        assert!(run.model.me.is_none());
+        let told = run.model.entrance.error.clone().unwrap();
+        assert!(told.contains(why), "{told}");
+        assert_eq!(run.folder().unwrap().outbox().unwrap().len(), 1);
+    }
+    // There is room again.
+    std::fs::remove_dir_all(&kept).unwrap();
+    run.reply(reply(session(before.user, "ada"))).await.unwrap();
+    assert!(run.model.me.is_some());
+    assert_eq!(Kept::read(&folder, before.user).drafts[&with_ben], "one");
+    run.client.take().unwrap().close().await;
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
