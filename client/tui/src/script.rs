@@ -5,6 +5,7 @@
 //! have names and times, for programs `--json` has ids.
 
 mod came;
+mod heard;
 mod out;
 mod printed;
 mod record;
@@ -17,18 +18,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::frame::client::Token;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::SignUp;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
 use parlour_sdk::{
-    Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
+    Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Updates, draft,
 };
 
 use crate::{Account, Command, unsent};
+use heard::Heard;
 use out::{json, print};
+pub(crate) use out::{tell, tell_last};
 use told::Told;
 
 /// After how long it is said why a message is not sent yet.
@@ -106,14 +108,14 @@ async fn send(
     if text.trim().is_empty() {
         bail!("there is nothing to send: the text is empty");
     }
-    let client = connect(&folder, ca).await?;
+    let (client, mut updates) = connect(&folder, ca).await?;
     let (draft, whom) = match find(&client, to).await? {
         // It may be the first word between them.
         Whom::User(user) => (draft::text_to(user, text), to.to_owned()),
         Whom::Conversation(conversation, name) => (draft::text(conversation, text), name),
     };
     let send = Request::Send(Box::new(draft));
-    let (accepted, ended) = delivered(&client, send).await?;
+    let (accepted, ended) = delivered(&client, &mut updates, send).await?;
     if matches!(ended, Ended::Refused { .. }) {
         // Whoever runs this is told; nobody need find it waiting for an answer later.
         let dismiss = parlour_sdk::Command::Dismiss(accepted.id);
@@ -135,9 +137,19 @@ async fn send(
     }
 }
 
-/// Sends, and waits for the outcome. If that takes long because the server wants it so, that is
-/// said.
-async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, Ended)> {
+/// Sends, and waits for the outcome. If that takes long because the server wants it so, is away or
+/// fails, that is said.
+///
+/// # Errors
+/// The connection ended for good; then what was to be sent waits in the folder.
+async fn delivered(
+    client: &Client,
+    updates: &mut Updates,
+    send: Request,
+) -> anyhow::Result<(Accepted, Ended)> {
+    let mut heard = Heard::default();
+    let lost = heard.listen(client, updates);
+    tokio::pin!(lost);
     let done = client.deliver(send);
     tokio::pin!(done);
     let mut look = tokio::time::interval(LATE);
@@ -148,11 +160,12 @@ async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, 
         tokio::select! {
             biased;
             done = &mut done => return Ok(done?),
+            lost = &mut lost => return Err(lost.into()),
             _ = look.tick(), if !said => {
                 let slowed = |s: &Summary| s.slowed;
                 said = client.conversations().await?.iter().any(slowed);
                 if said {
-                    eprintln!("the server takes only so many messages a minute; waiting");
+                    tell("the server takes only so many messages a minute; waiting");
                 }
             }
         }
@@ -160,7 +173,7 @@ async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, 
 }
 
 async fn list(folder: PathBuf, ca: &[PathBuf], as_json: bool) -> anyhow::Result<()> {
-    let client = connect(&folder, ca).await?;
+    let (client, _) = connect(&folder, ca).await?;
     let mut told = Told::new(&folder, &client);
     let all = client.conversations().await?;
     told.learn(&client, all.iter().filter_map(|s| s.peer)).await;
@@ -195,7 +208,7 @@ async fn history(
     limit: u32,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let client = connect(&folder, ca).await?;
+    let (client, _) = connect(&folder, ca).await?;
     let conversation = match find(&client, of).await? {
         Whom::User(user) => ConversationId::direct(client.user(), user),
         Whom::Conversation(conversation, _) => conversation,
@@ -288,7 +301,7 @@ async fn enter(
     match kept {
         Ok(unsent) => {
             if let Some(told) = unsent.and_then(|unsent| unsent.told(usize::MAX)) {
-                eprintln!("{told}");
+                tell(&told);
             }
         }
         Err(error) => {
@@ -321,33 +334,22 @@ pub(crate) fn trust(data: &mut Data, ca: &[PathBuf]) -> Result<(), Error> {
     data.trust(ca)
 }
 
-async fn connect(folder: &std::path::Path, ca: &[PathBuf]) -> anyhow::Result<Client> {
+/// Connects, and waits until the client is caught up. What it tells from then on waits in the
+/// updates.
+async fn connect(folder: &std::path::Path, ca: &[PathBuf]) -> anyhow::Result<(Client, Updates)> {
     let mut data = Data::open(folder)?;
     trust(&mut data, ca)?;
     let client = Client::connect(Config::stored(data)?).await?;
     let mut updates = client.updates();
+    let mut heard = Heard::default();
     // It goes on trying; whoever waits is told what for.
-    let why = async {
-        loop {
-            match updates.next().await {
-                Some(Update::Core(Core::Link(parlour_sdk::Link::Waiting { why, .. }))) => {
-                    break why;
-                }
-                Some(_) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
+    let lost = heard.listen(&client, &mut updates);
     tokio::select! {
         biased;
         done = client.live() => done?,
-        why = why => {
-            let why = crate::shown::line(&why);
-            eprintln!("{why}; trying again until it works (Ctrl+C ends)");
-            client.live().await?;
-        }
+        lost = lost => return Err(lost.into()),
     }
-    Ok(client)
+    Ok((client, updates))
 }
 
 /// Whom a name means.

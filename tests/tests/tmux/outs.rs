@@ -8,7 +8,7 @@ use super::scene::{PASSWORD, Person, Scene};
 use super::scripts::Folders;
 
 /// Another device of theirs revokes all others.
-fn revokes_the_others(node: &parlour_tests::Node, who: &str) {
+pub(crate) fn revokes_the_others(node: &parlour_tests::Node, who: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let endpoint = Endpoint::new(&node.url).unwrap();

@@ -22,16 +22,20 @@ impl Folders {
     }
 
     pub(crate) fn start(&self, who: &str, args: &[&str]) -> Child {
-        Command::new(parlour_tests::tmux::chat())
+        self.command(who, args).spawn().unwrap()
+    }
+
+    pub(crate) fn command(&self, who: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(parlour_tests::tmux::chat());
+        command
             .arg("--data")
             .arg(self.of(who))
             .args(args)
             .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::piped());
+        command
     }
 
     /// Whether it went well, and what it said on both outputs.

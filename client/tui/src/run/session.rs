@@ -242,7 +242,7 @@ impl Run {
         };
         // It says itself that it took too long, at that time.
         if let Ok(Some(why)) = tokio::time::timeout(2 * END, told).await {
-            eprintln!("{why}");
+            crate::script::tell(&why);
         }
     }
 }
