@@ -167,7 +167,9 @@ impl Run {
             Wake::Reply(reply) => self.reply(reply).await?,
             Wake::Tick => {
                 self.take(Msg::Tick).await;
-                self.save();
+                if let Err(error) = self.save() {
+                    self.model.say(format!("drafts cannot be kept: {error}"));
+                }
             }
         }
         Ok(())
@@ -313,17 +315,16 @@ impl Run {
     }
 
     /// Writes what is kept, if it is other than what was written last.
-    fn save(&mut self) {
+    fn save(&mut self) -> std::io::Result<()> {
         if self.client.is_none() {
-            return;
+            return Ok(());
         }
         let kept = self.model.kept();
         if kept != self.saved {
-            match kept.write(&self.folder) {
-                Ok(()) => self.saved = kept,
-                Err(error) => self.model.say(format!("drafts cannot be kept: {error}")),
-            }
+            kept.write(&self.folder)?;
+            self.saved = kept;
         }
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Promises: who is put out finds again what they wrote, sent or not; who logs out leaves nothing
 //! on the device, whatever is in the way at first.
 
+use std::time::Duration;
+
 use parlour_sdk::protocol::UserId;
 use parlour_sdk::{Client, Config, Data, Endpoint, Error, Http, Session};
 use tokio::sync::mpsc::Receiver;
@@ -12,6 +14,8 @@ use crate::kept::Kept;
 use crate::model::{Me, Msg};
 use crate::unsent::{self, Unsent};
 
+/// How long the store may take to write what it was given.
+const STORED: Duration = Duration::from_secs(1);
 /// Columns shown of a change that was not sent.
 const CHANGE_MAX: usize = 120;
 
@@ -158,9 +162,21 @@ impl Run {
         self.saved = Kept::default();
     }
 
-    /// A connection that ended for good is begun anew, because a person asked for it.
+    /// A connection that ended for good is begun anew, because a person asked for it. Not before all
+    /// that it holds is kept: until then it is held here alone.
     pub(super) async fn again(&mut self, client: Client) -> Option<Msg> {
-        self.save();
+        let unkept = match self.save() {
+            Err(error) => Some(error.to_string()),
+            Ok(()) => match tokio::time::timeout(STORED, client.stored()).await {
+                Err(_) => Some("the store cannot write".to_owned()),
+                // One that is gone has nothing to lose any more.
+                Ok(_) => None,
+            },
+        };
+        if let Some(why) = unkept {
+            let why = format!("What you wrote cannot be kept: {why}. Make room, then try again.");
+            return Some(Msg::Refused(why, None));
+        }
         self.updates = None;
         self.client = None;
         client.close().await;
@@ -204,9 +220,11 @@ impl Run {
 
     /// The end, once the terminal is given back.
     pub(super) async fn end(mut self, replied: Receiver<Reply>) -> anyhow::Result<()> {
-        if !self.leaving {
-            self.save();
-        }
+        let unkept = match (self.leaving, self.unkept.take()) {
+            (true, _) => None,
+            (false, Some(kept)) => kept.write(&self.folder).err(),
+            (false, None) => self.save().err(),
+        };
         self.updates = None;
         if let Some(client) = self.client.take() {
             // What does not get into the store in time is caught up again; what was accepted for
@@ -226,6 +244,9 @@ impl Run {
         if let Some(error) = left {
             let folder = self.folder.display();
             anyhow::bail!("what this device keeps is not deleted: {error}; delete {folder}");
+        }
+        if let Some(error) = unkept {
+            anyhow::bail!("what was being written is not kept: {error}");
         }
         Ok(())
     }
