@@ -71,6 +71,15 @@ impl Data {
         Ok(Some((endpoint, kept.session)))
     }
 
+    /// The device that is logged in here, whether or not its server's certificates can be used now.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn device(&self) -> Result<Option<Session>, Error> {
+        let kept = tables::session(&self.sql).map_err(|e| self.failed(&e))?;
+        Ok(kept.map(|kept| kept.session))
+    }
+
     /// The server's store that what is held here is of, once one is known.
     ///
     /// # Errors

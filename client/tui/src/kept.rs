@@ -13,7 +13,7 @@ use parlour_sdk::protocol::{ConversationId, Seq, StoreId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::people::Person;
-use crate::unsent::Unsent;
+use crate::unsent::Message;
 
 const FILE: &str = "screen.json";
 
@@ -75,7 +75,7 @@ impl Kept {
 
     /// What was accepted for sending and cannot be sent any more goes back to where it was written,
     /// before what is being written there.
-    pub(crate) fn take_back(&mut self, unsent: &[Unsent]) {
+    pub(crate) fn take_back(&mut self, unsent: &[Message]) {
         let mut back: BTreeMap<ConversationId, Vec<&str>> = BTreeMap::new();
         for one in unsent {
             back.entry(one.conversation).or_default().push(&one.text);
@@ -107,8 +107,14 @@ impl Kept {
 
     /// Keeps nothing any more.
     pub(crate) fn forget(folder: &Path) {
-        // It may not be there.
-        let _ = std::fs::remove_file(folder.join(FILE));
+        crate::whole::remove(&folder.join(FILE));
+    }
+
+    /// Keeps nothing that does not say that it is this user's.
+    pub(crate) fn forget_others(folder: &Path, user: UserId) {
+        if Self::found(folder, |kept| kept.user == Some(user)).is_none() {
+            Self::forget(folder);
+        }
     }
 }
 
@@ -125,7 +131,7 @@ mod tests {
         );
         let mut kept = Kept::of(ada);
         kept.drafts.insert(with_ben, "three".to_owned());
-        let unsent = |conversation, peer, text: &str| Unsent {
+        let unsent = |conversation, peer, text: &str| Message {
             conversation,
             peer,
             text: text.to_owned(),
@@ -171,6 +177,12 @@ mod tests {
         assert!(Kept::read(&folder, ada).drafts.is_empty());
         let own = Kept::read_own(&folder, ada);
         assert_eq!((own.user, own.drafts.len()), (Some(ada), 1));
+        own.write(&folder).unwrap();
+        Kept::forget_others(&folder, ada);
+        assert!(folder.join(FILE).exists());
+        kept.write(&folder).unwrap();
+        Kept::forget_others(&folder, ada);
+        assert!(!folder.join(FILE).exists());
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -182,7 +182,7 @@ fn main() -> std::process::ExitCode {
                 }
                 _ => "",
             };
-            eprintln!("{error:#}{with}");
+            script::tell_last(format!("{error:#}{with}"));
             std::process::ExitCode::FAILURE
         }
     }

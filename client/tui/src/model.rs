@@ -313,6 +313,7 @@ impl Model {
         self.affairs.underway = told.underway;
         self.affairs.unanswered_since_ms = told.unanswered_since_ms;
         self.affairs.slowed = told.slowed;
+        self.affairs.unsent = told.unsent;
         for (key, now) in told.set {
             let known = self.affairs.set.entry(key).or_insert(now);
             if known.0 <= now.0 {

@@ -67,6 +67,8 @@ struct Run {
     list_stale: bool,
     window_stale: bool,
     saved: Kept,
+    /// What was written by who was put out and could not be kept.
+    unkept: Option<Kept>,
     /// The server is being told that this device logs out.
     leaving: bool,
     /// What the folder keeps is to be deleted, as soon as it can be opened.
@@ -104,6 +106,7 @@ pub(crate) async fn run(
         list_stale: false,
         window_stale: false,
         saved: kept,
+        unkept: None,
         leaving: false,
         forget: false,
         quit: false,
@@ -164,7 +167,9 @@ impl Run {
             Wake::Reply(reply) => self.reply(reply).await?,
             Wake::Tick => {
                 self.take(Msg::Tick).await;
-                self.save();
+                if let Err(error) = self.save() {
+                    self.model.say(format!("drafts cannot be kept: {error}"));
+                }
             }
         }
         Ok(())
@@ -260,6 +265,11 @@ impl Run {
                     Ok(data) => data,
                     Err(error) => return Some(Msg::NotIn(session::not_open(&error))),
                 };
+                if entry.new
+                    && let Err(error) = crate::unsent::refuse_others(data, None)
+                {
+                    return Some(Msg::NotIn(format!("{error:#}")));
+                }
                 let ca = crate::trusted(data, &entry.server, named);
                 beside::enter(*entry, ca, self.replies.clone());
             }
@@ -305,17 +315,16 @@ impl Run {
     }
 
     /// Writes what is kept, if it is other than what was written last.
-    fn save(&mut self) {
+    fn save(&mut self) -> std::io::Result<()> {
         if self.client.is_none() {
-            return;
+            return Ok(());
         }
         let kept = self.model.kept();
         if kept != self.saved {
-            match kept.write(&self.folder) {
-                Ok(()) => self.saved = kept,
-                Err(error) => self.model.say(format!("drafts cannot be kept: {error}")),
-            }
+            kept.write(&self.folder)?;
+            self.saved = kept;
         }
+        Ok(())
     }
 }
 

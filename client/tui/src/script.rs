@@ -5,6 +5,7 @@
 //! have names and times, for programs `--json` has ids.
 
 mod came;
+mod heard;
 mod out;
 mod printed;
 mod record;
@@ -17,18 +18,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use parlour_sdk::core::Update as Core;
 use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::frame::client::Token;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::http::SignUp;
 use parlour_sdk::protocol::{ConversationId, Seq, UserId};
 use parlour_sdk::{
-    Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Update, draft,
+    Accepted, Client, Config, Data, Ended, Endpoint, Error, Http, Request, Summary, Updates, draft,
 };
 
-use crate::{Account, Command};
+use crate::{Account, Command, unsent};
+use heard::Heard;
 use out::{json, print};
+pub(crate) use out::{tell, tell_last};
 use told::Told;
 
 /// After how long it is said why a message is not sent yet.
@@ -66,12 +68,15 @@ async fn log_out(folder: PathBuf, ca: &[PathBuf]) -> anyhow::Result<()> {
     {
         return Err(error).context("not logged out, and nothing was deleted");
     }
+    // It was there to be sent; what cannot be read is deleted all the same.
+    let unsent = data.outbox().unwrap_or_default();
+    let unsent = unsent::Count::of(unsent.iter()).deleted();
     // The token is of no use any more, and neither is what was held with it.
     data.forget()?;
     crate::kept::Kept::forget(&folder);
     forget(&folder);
-    println!("logged out");
-    Ok(())
+    let with = unsent.map_or_else(String::new, |deleted| format!("; {deleted}"));
+    print(&format!("logged out{with}")).map(|_| ())
 }
 
 /// Whether a log-out failed because there was nothing left to log out.
@@ -103,14 +108,14 @@ async fn send(
     if text.trim().is_empty() {
         bail!("there is nothing to send: the text is empty");
     }
-    let client = connect(&folder, ca).await?;
+    let (client, mut updates) = connect(&folder, ca).await?;
     let (draft, whom) = match find(&client, to).await? {
         // It may be the first word between them.
         Whom::User(user) => (draft::text_to(user, text), to.to_owned()),
         Whom::Conversation(conversation, name) => (draft::text(conversation, text), name),
     };
     let send = Request::Send(Box::new(draft));
-    let (accepted, ended) = delivered(&client, send).await?;
+    let (accepted, ended) = delivered(&client, &mut updates, send).await?;
     if matches!(ended, Ended::Refused { .. }) {
         // Whoever runs this is told; nobody need find it waiting for an answer later.
         let dismiss = parlour_sdk::Command::Dismiss(accepted.id);
@@ -132,9 +137,19 @@ async fn send(
     }
 }
 
-/// Sends, and waits for the outcome. If that takes long because the server wants it so, that is
-/// said.
-async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, Ended)> {
+/// Sends, and waits for the outcome. If that takes long because the server wants it so, is away or
+/// fails, that is said.
+///
+/// # Errors
+/// The connection ended for good; then what was to be sent waits in the folder.
+async fn delivered(
+    client: &Client,
+    updates: &mut Updates,
+    send: Request,
+) -> anyhow::Result<(Accepted, Ended)> {
+    let mut heard = Heard::default();
+    let lost = heard.listen(client, updates);
+    tokio::pin!(lost);
     let done = client.deliver(send);
     tokio::pin!(done);
     let mut look = tokio::time::interval(LATE);
@@ -145,11 +160,12 @@ async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, 
         tokio::select! {
             biased;
             done = &mut done => return Ok(done?),
+            lost = &mut lost => return Err(lost.into()),
             _ = look.tick(), if !said => {
                 let slowed = |s: &Summary| s.slowed;
                 said = client.conversations().await?.iter().any(slowed);
                 if said {
-                    eprintln!("the server takes only so many messages a minute; waiting");
+                    tell("the server takes only so many messages a minute; waiting");
                 }
             }
         }
@@ -157,7 +173,7 @@ async fn delivered(client: &Client, send: Request) -> anyhow::Result<(Accepted, 
 }
 
 async fn list(folder: PathBuf, ca: &[PathBuf], as_json: bool) -> anyhow::Result<()> {
-    let client = connect(&folder, ca).await?;
+    let (client, _) = connect(&folder, ca).await?;
     let mut told = Told::new(&folder, &client);
     let all = client.conversations().await?;
     told.learn(&client, all.iter().filter_map(|s| s.peer)).await;
@@ -192,7 +208,7 @@ async fn history(
     limit: u32,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let client = connect(&folder, ca).await?;
+    let (client, _) = connect(&folder, ca).await?;
     let conversation = match find(&client, of).await? {
         Whom::User(user) => ConversationId::direct(client.user(), user),
         Whom::Conversation(conversation, _) => conversation,
@@ -258,6 +274,9 @@ async fn enter(
     new: bool,
 ) -> anyhow::Result<()> {
     let mut data = Data::open(&folder)?;
+    if new {
+        unsent::refuse_others(&data, None)?;
+    }
     let server = account.server.as_deref().unwrap_or(crate::SERVER);
     let ca = crate::trusted(&data, server, ca);
     let endpoint = Endpoint::with_roots(server, &ca)?;
@@ -276,26 +295,27 @@ async fn enter(
         http.log_in(&account.name, &password, "parlour-chat")
             .await?
     };
-    // What another device of theirs, on this folder, did not get sent goes with that device.
-    let before = data.session().ok().flatten();
-    let same = before.is_some_and(|(_, b)| b.user == session.user && b.device != session.device);
-    if same {
-        let unsent = crate::unsent::of(data.outbox()?.iter());
-        if let Some(told) = crate::unsent::told(&unsent) {
-            let mut kept = crate::kept::Kept::read_own(&folder, session.user);
-            kept.take_back(&unsent);
-            kept.write(&folder)
-                .context("what was not sent cannot be kept")?;
-            eprintln!("{told}");
+    let kept = unsent::rescue(&data, &folder, &session).and_then(|unsent| {
+        data.keep(&endpoint, &session)?;
+        Ok(unsent)
+    });
+    match kept {
+        Ok(unsent) => {
+            if let Some(told) = unsent.and_then(|unsent| unsent.told(usize::MAX)) {
+                tell(&told);
+            }
+        }
+        Err(error) => {
+            // It is in the list of their devices otherwise.
+            let _ = Http::with_token(&endpoint, &session.token).log_out().await;
+            return Err(error).context("not logged in");
         }
     }
-    data.keep(&endpoint, &session)?;
-    println!(
-        "{} is logged in; this device is kept in {}",
-        session.name,
-        folder.display()
-    );
-    Ok(())
+    let (name, folder) = (session.name, folder.display());
+    print(&format!(
+        "{name} is logged in; this device is kept in {folder}"
+    ))
+    .map(|_| ())
 }
 
 fn password(name: &str) -> anyhow::Result<String> {
@@ -315,33 +335,22 @@ pub(crate) fn trust(data: &mut Data, ca: &[PathBuf]) -> Result<(), Error> {
     data.trust(ca)
 }
 
-async fn connect(folder: &std::path::Path, ca: &[PathBuf]) -> anyhow::Result<Client> {
+/// Connects, and waits until the client is caught up. What it tells from then on waits in the
+/// updates.
+async fn connect(folder: &std::path::Path, ca: &[PathBuf]) -> anyhow::Result<(Client, Updates)> {
     let mut data = Data::open(folder)?;
     trust(&mut data, ca)?;
     let client = Client::connect(Config::stored(data)?).await?;
     let mut updates = client.updates();
+    let mut heard = Heard::default();
     // It goes on trying; whoever waits is told what for.
-    let why = async {
-        loop {
-            match updates.next().await {
-                Some(Update::Core(Core::Link(parlour_sdk::Link::Waiting { why, .. }))) => {
-                    break why;
-                }
-                Some(_) => {}
-                None => std::future::pending().await,
-            }
-        }
-    };
+    let lost = heard.listen(&client, &mut updates);
     tokio::select! {
         biased;
         done = client.live() => done?,
-        why = why => {
-            let why = crate::shown::line(&why);
-            eprintln!("{why}; trying again until it works (Ctrl+C ends)");
-            client.live().await?;
-        }
+        lost = lost => return Err(lost.into()),
     }
-    Ok(client)
+    Ok((client, updates))
 }
 
 /// Whom a name means.

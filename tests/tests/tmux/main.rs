@@ -1,6 +1,7 @@
 //! The terminal client as people use it: typed into and read from a real terminal, against a real
 //! node that is killed in between.
 
+mod faults;
 mod outs;
 mod scene;
 mod scripts;

@@ -8,7 +8,7 @@ use super::scene::{PASSWORD, Person, Scene};
 use super::scripts::Folders;
 
 /// Another device of theirs revokes all others.
-fn revokes_the_others(node: &parlour_tests::Node, who: &str) {
+pub(crate) fn revokes_the_others(node: &parlour_tests::Node, who: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let endpoint = Endpoint::new(&node.url).unwrap();
@@ -124,6 +124,9 @@ fn who_logs_out_is_out_and_nothing_is_kept() {
     ada.sees("Notes to yourself");
     ada.types("a secret");
     ada.sees("> a secret");
+    // A tail's record beside.
+    let folder = ada.folder();
+    std::fs::write(folder.join("printed"), "").unwrap();
     ada.presses(&["Escape"]);
     ada.sees("q quit");
     ada.types("L");
@@ -135,7 +138,6 @@ fn who_logs_out_is_out_and_nothing_is_kept() {
         assert!(!fault, "{s}");
         s.contains("Password ›")
     });
-    let folder = ada.folder();
     assert!(!folder.join("screen.json").exists());
     assert!(!folder.join("printed").exists());
     let screen = ada.screen();
@@ -176,6 +178,13 @@ fn left(folder: &Path) -> Vec<&'static str> {
     left
 }
 
+/// Makes what the client and a tail keep beside the store.
+fn keeps(folder: &Path) {
+    for name in ["screen.json", "printed"] {
+        std::fs::write(folder.join(name), "{}").unwrap();
+    }
+}
+
 /// A device that was signed out already is logged out as any other.
 #[test]
 fn a_script_logs_out_a_device_that_is_out() {
@@ -184,14 +193,19 @@ fn a_script_logs_out_a_device_that_is_out() {
     folders.enter("ada", "signup", "ada", &node);
     let (well, _, why) = folders.run("ada", &["send", "ada", "a note"], "");
     assert!(well, "{why}");
+    keeps(&folders.of("ada"));
+    let all = ["screen.json", "printed", "session", "events"];
+    assert_eq!(left(&folders.of("ada")), all);
     revokes_the_others(&node, "ada");
     let (well, said, why) = folders.run("ada", &["logout"], "");
     assert!(well && said == "logged out\n", "{said}{why}");
     assert_eq!(left(&folders.of("ada")), Vec::<&str>::new());
     // With no server there is nobody to log out from, and what is kept stays.
     folders.enter("ada", "login", "ada", &node);
+    keeps(&folders.of("ada"));
     drop(node);
     let (well, _, why) = folders.run("ada", &["logout"], "");
     assert!(!well && why.contains("nothing was deleted"), "{why}");
-    assert_eq!(left(&folders.of("ada")), ["session"]);
+    let all = ["screen.json", "printed", "session"];
+    assert_eq!(left(&folders.of("ada")), all);
 }

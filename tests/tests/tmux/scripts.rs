@@ -1,6 +1,6 @@
 //! The commands for scripts, as a person reads them and as a program does.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -22,16 +22,20 @@ impl Folders {
     }
 
     pub(crate) fn start(&self, who: &str, args: &[&str]) -> Child {
-        Command::new(parlour_tests::tmux::chat())
+        self.command(who, args).spawn().unwrap()
+    }
+
+    pub(crate) fn command(&self, who: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(parlour_tests::tmux::chat());
+        command
             .arg("--data")
             .arg(self.of(who))
             .args(args)
             .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::piped());
+        command
     }
 
     /// Whether it went well, and what it said on both outputs.
@@ -102,6 +106,70 @@ fn a_send_that_waits_says_what_for() {
         why,
         "the server takes only so many messages a minute; waiting\n"
     );
+}
+
+/// What waits to be sent is nobody else's to delete, and goes with a log-out alone, which says so.
+#[test]
+fn messages_that_wait_are_not_deleted_without_a_word() {
+    let slow = ["limits.sends_burst=1", "limits.sends_per_min=1"];
+    let node = Node::with(&["--set", slow[0], "--set", slow[1]]);
+    let folders = Folders::new();
+    for who in ["ben", "ada"] {
+        folders.enter(who, "signup", who, &node);
+    }
+    let (well, _, why) = folders.run("ada", &["send", "ada", "one"], "");
+    assert!(well, "{why}");
+    let mut child = folders.start("ada", &["send", "ada", "two"]);
+    let mut why = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    stderr.read_line(&mut why).unwrap();
+    assert!(why.contains("only so many messages"), "{why}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let waits = "1 message of ada waits here: log in as ada, or `parlour-chat logout` first";
+    for (how, who) in [("login", "ben"), ("signup", "cid")] {
+        let args = [how, who, "--server", &node.url];
+        let (well, said, why) = folders.run("ada", &args, "a long password\n");
+        assert!(!well && said.is_empty(), "{said}");
+        assert!(why.contains(waits), "{why}");
+    }
+    // Nobody was made by that, and no device.
+    let args = ["login", "cid", "--server", &node.url];
+    let (well, _, _) = folders.run("cid", &args, "a long password\n");
+    assert!(!well);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let devices = runtime.block_on(async {
+        let endpoint = parlour_sdk::Endpoint::new(&node.url).unwrap();
+        let http = parlour_sdk::Http::new(&endpoint);
+        let session = http.log_in("ben", PASSWORD, "another").await.unwrap();
+        let http = parlour_sdk::Http::with_token(&endpoint, &session.token);
+        http.devices().await.unwrap().len()
+    });
+    assert_eq!(devices, 2, "that of the folder `ben`, and this one");
+    let (well, said, why) = folders.run("ada", &["logout"], "");
+    let gone = "logged out; 1 message that was not sent is deleted\n";
+    assert!(well && said == gone, "{said}{why}");
+    folders.enter("ada", "login", "ben", &node);
+}
+
+/// What a folder keeps of one user is not shown to the next, though it may not say whose it is.
+#[test]
+fn who_logs_in_after_another_finds_nothing_of_theirs() {
+    let node = Node::start();
+    let folders = Folders::new();
+    folders.enter("other", "signup", "ben", &node);
+    folders.enter("ada", "signup", "ada", &node);
+    let kept = ["screen.json", "screen.new", "printed", "printed.new"];
+    let kept = kept.map(|name| folders.of("ada").join(name));
+    let there = || kept.iter().filter(|file| file.exists()).count();
+    for file in &kept {
+        // The form of before it said whose it is.
+        std::fs::write(file, r#"{"drafts":{}}"#).unwrap();
+    }
+    folders.enter("ada", "login", "ada", &node);
+    assert_eq!(there(), 4, "all of it is hers");
+    folders.enter("ada", "login", "ben", &node);
+    assert_eq!(there(), 0);
 }
 
 /// What JSON may have raw and a terminal acts on is escaped; the value is the same.

@@ -10,7 +10,7 @@ use super::scene::{FAST, writes};
 use super::scripts::Folders;
 
 /// The lines of a pipe. Nothing is read before it is wanted: what is printed waits in the pipe.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let mut pipe = BufReader::new(pipe);
     let (tell, lines) = sync_channel(0);
     std::thread::spawn(move || {
@@ -26,8 +26,8 @@ fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
 }
 
 /// A `tail` that runs, and the lines that it prints. Killed when it is dropped.
-struct Tail {
-    child: Child,
+pub(crate) struct Tail {
+    pub(crate) child: Child,
     lines: Receiver<String>,
 }
 
@@ -35,14 +35,18 @@ impl Tail {
     fn start(folders: &Folders, folder: &str, args: &[&str]) -> Self {
         let mut all = vec!["tail"];
         all.extend(args);
-        let mut child = folders.start(folder, &all);
+        Self::of(folders.start(folder, &all))
+    }
+
+    /// One that was begun otherwise.
+    pub(crate) fn of(mut child: Child) -> Self {
         let lines = lines(child.stdout.take().unwrap());
         Self { child, lines }
     }
 
     /// The next line, which must come.
     #[track_caller]
-    fn next(&mut self) -> String {
+    pub(crate) fn next(&mut self) -> String {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => panic!("no line came in {PATIENCE:?}"),
@@ -51,7 +55,7 @@ impl Tail {
     }
 
     /// Everything that it still prints, to its end.
-    fn rest(&mut self) -> Vec<String> {
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         let mut all = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {
@@ -71,7 +75,7 @@ impl Tail {
         said
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let done = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(done.unwrap().success());
@@ -86,7 +90,7 @@ impl Drop for Tail {
 }
 
 /// The number of a line that [`writes`] wrote; none of what else happens.
-fn number(line: &str) -> Option<u32> {
+pub(crate) fn number(line: &str) -> Option<u32> {
     let (_, rest) = line.split_once("line ")?;
     rest.split(';').next()?.parse().ok()
 }

@@ -86,7 +86,9 @@ impl Model {
             Action::Add => self.add(),
             Action::Page => self.open_page(),
             Action::LogOut => {
-                let question = "Log out? What is kept on this device is deleted.".to_owned();
+                let with = self.affairs.unsent.not_sent();
+                let with = with.map_or_else(String::new, |unsent| format!(", with {unsent}"));
+                let question = format!("Log out? What is kept on this device is deleted{with}.");
                 self.over = Some(Over::Ask(question, Box::new(Command::LogOut), None));
             }
             Action::Leave => self.leave(),

@@ -14,6 +14,7 @@ use parlour_sdk::{Command as Core, Link, Request, Summary};
 use super::chat::{self, Window};
 use super::page;
 use crate::form::Form;
+use crate::unsent::Count;
 
 /// Who is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,4 +183,6 @@ pub(crate) struct OwnAffairs {
     pub(crate) unanswered_since_ms: Option<u64>,
     /// One waits because the server takes only so many in a while.
     pub(crate) slowed: bool,
+    /// What goes with this device, anywhere.
+    pub(crate) unsent: Count,
 }

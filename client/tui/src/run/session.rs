@@ -3,14 +3,21 @@
 //! Promises: who is put out finds again what they wrote, sent or not; who logs out leaves nothing
 //! on the device, whatever is in the way at first.
 
+use std::time::Duration;
+
 use parlour_sdk::protocol::UserId;
-use parlour_sdk::{Client, Config, Data, Error, Http};
+use parlour_sdk::{Client, Config, Data, Endpoint, Error, Http, Session};
 use tokio::sync::mpsc::Receiver;
 
 use super::{END, Reply, Run};
 use crate::kept::Kept;
 use crate::model::{Me, Msg};
-use crate::unsent;
+use crate::unsent::{self, Unsent};
+
+/// How long the store may take to write what it was given.
+const STORED: Duration = Duration::from_secs(1);
+/// Columns shown of a change that was not sent.
+const CHANGE_MAX: usize = 120;
 
 impl Run {
     /// Connects, if somebody is logged in here.
@@ -47,25 +54,19 @@ impl Run {
             Reply::Msg(msg) => self.take(msg).await,
             Reply::Session(both) if self.client.is_some() => {
                 // Asked for twice, and the first is in. This device is not needed.
-                let (endpoint, session) = *both;
-                tokio::spawn(async move {
-                    let http = Http::with_token(&endpoint, &session.token);
-                    // It is in the list of one's devices otherwise.
-                    let _ = http.log_out().await;
-                });
+                not_needed(*both);
             }
             Reply::Session(both) => {
-                let (endpoint, session) = *both;
-                let kept = match self.folder() {
-                    Ok(data) => data.keep(&endpoint, &session).map_err(|e| e.to_string()),
-                    Err(error) => Err(not_open(&error)),
-                };
-                match kept {
+                let (endpoint, session) = &*both;
+                match self.keep(endpoint, session) {
                     Ok(()) => {
                         self.take_up(session.user);
                         self.connect().await?;
                     }
-                    Err(why) => self.take(Msg::NotIn(why)).await,
+                    Err(why) => {
+                        not_needed(*both);
+                        self.take(Msg::NotIn(why)).await;
+                    }
                 }
             }
             Reply::LoggedOut(why) => {
@@ -76,10 +77,27 @@ impl Run {
         Ok(())
     }
 
+    /// Keeps who has just logged in. Whatever fails, what waits to be sent is there still.
+    fn keep(&mut self, endpoint: &Endpoint, session: &Session) -> Result<(), String> {
+        let folder = self.folder.clone();
+        // What could not be written when this user was put out.
+        let unkept = self.unkept.as_ref();
+        if let Some(kept) = unkept.filter(|kept| kept.user == Some(session.user)) {
+            kept.write(&folder).map_err(|error| not_kept(&error))?;
+        }
+        let data = self.folder().map_err(|error| not_open(&error))?;
+        unsent::rescue(data, &folder, session)
+            .and_then(|_| Ok(data.keep(endpoint, session)?))
+            .map_err(|error| format!("{error:#}"))?;
+        self.unkept = None;
+        Ok(())
+    }
+
     /// What is kept is deleted: what lies beside the store at once, the store when it is opened.
     fn forget(&mut self) {
         Kept::forget(&self.folder);
         crate::script::forget(&self.folder);
+        self.unkept = None;
         self.forget = true;
     }
 
@@ -113,15 +131,18 @@ impl Run {
     /// is being written. Says so.
     pub(super) async fn take_back(&mut self) -> Option<String> {
         let client = self.client.clone()?;
-        let rows = client.with(|core| unsent::of(core.outbox().map(AsRef::as_ref)));
+        let rows = client.with(|core| Unsent::of(core.outbox().map(AsRef::as_ref)));
         // A client that is gone tells nothing; nobody took anything through it either.
         let unsent = rows.await.unwrap_or_default();
         let mut kept = self.model.kept();
-        kept.take_back(&unsent);
-        match kept.write(&self.folder) {
-            Ok(()) => unsent::told(&unsent),
-            Err(error) => Some(format!("What you wrote cannot be kept: {error}.")),
-        }
+        kept.take_back(&unsent.messages);
+        let Err(error) = kept.write(&self.folder) else {
+            return unsent.told(CHANGE_MAX);
+        };
+        self.unkept = Some(kept);
+        let told = [Some(not_kept(&error)), unsent.told_changes(CHANGE_MAX)];
+        let told: Vec<String> = told.into_iter().flatten().collect();
+        Some(told.join(" "))
     }
 
     /// Nobody is logged in any more.
@@ -141,9 +162,21 @@ impl Run {
         self.saved = Kept::default();
     }
 
-    /// A connection that ended for good is begun anew, because a person asked for it.
+    /// A connection that ended for good is begun anew, because a person asked for it. Not before all
+    /// that it holds is kept: until then it is held here alone.
     pub(super) async fn again(&mut self, client: Client) -> Option<Msg> {
-        self.save();
+        let unkept = match self.save() {
+            Err(error) => Some(error.to_string()),
+            Ok(()) => match tokio::time::timeout(STORED, client.stored()).await {
+                Err(_) => Some("the store cannot write".to_owned()),
+                // One that is gone has nothing to lose any more.
+                Ok(_) => None,
+            },
+        };
+        if let Some(why) = unkept {
+            let why = format!("What you wrote cannot be kept: {why}. Make room, then try again.");
+            return Some(Msg::Refused(why, None));
+        }
         self.updates = None;
         self.client = None;
         client.close().await;
@@ -187,9 +220,11 @@ impl Run {
 
     /// The end, once the terminal is given back.
     pub(super) async fn end(mut self, replied: Receiver<Reply>) -> anyhow::Result<()> {
-        if !self.leaving {
-            self.save();
-        }
+        let unkept = match (self.leaving, self.unkept.take()) {
+            (true, _) => None,
+            (false, Some(kept)) => kept.write(&self.folder).err(),
+            (false, None) => self.save().err(),
+        };
         self.updates = None;
         if let Some(client) = self.client.take() {
             // What does not get into the store in time is caught up again; what was accepted for
@@ -210,6 +245,9 @@ impl Run {
             let folder = self.folder.display();
             anyhow::bail!("what this device keeps is not deleted: {error}; delete {folder}");
         }
+        if let Some(error) = unkept {
+            anyhow::bail!("what was being written is not kept: {error}");
+        }
         Ok(())
     }
 
@@ -225,9 +263,24 @@ impl Run {
         };
         // It says itself that it took too long, at that time.
         if let Ok(Some(why)) = tokio::time::timeout(2 * END, told).await {
-            eprintln!("{why}");
+            crate::script::tell(&why);
         }
     }
+}
+
+/// A device that has just logged in and is not kept here: it is in the list of one's devices
+/// otherwise.
+fn not_needed((endpoint, session): (Endpoint, Session)) {
+    tokio::spawn(async move {
+        let http = Http::with_token(&endpoint, &session.token);
+        // Somebody can remove it there.
+        let _ = http.log_out().await;
+    });
+}
+
+/// What one wrote and waits to be sent cannot be written down.
+fn not_kept(error: &std::io::Error) -> String {
+    format!("What you wrote cannot be kept: {error}. Make room, then log in: it is tried again.")
 }
 
 /// Why what this device keeps cannot be had, and what can be done: the form stands there for it.

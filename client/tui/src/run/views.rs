@@ -7,6 +7,7 @@ use super::Run;
 use crate::model::chat::{WINDOW, Window};
 use crate::model::page::Wants;
 use crate::model::{Msg, OwnAffairs};
+use crate::unsent::Count;
 
 impl Run {
     /// Reads the views that are stale.
@@ -91,6 +92,7 @@ fn own_affairs(core: &core::Client, own: ConversationId) -> OwnAffairs {
         store: core.store(),
         unanswered_since_ms: summary.as_ref().and_then(|s| s.unanswered_since_ms),
         slowed: summary.is_some_and(|s| s.slowed),
+        unsent: Count::of(core.outbox().map(AsRef::as_ref)),
         ..OwnAffairs::default()
     };
     for (key, (seq, value)) in core.set(own, &[kind::BLOCK, kind::MUTE]) {

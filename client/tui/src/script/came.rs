@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use parlour_sdk::core::Update as Core;
+use parlour_sdk::protocol::error::Code;
 use parlour_sdk::protocol::frame::server::Event;
 use parlour_sdk::protocol::{ConversationId, Seq, StoreId};
 use parlour_sdk::{Link, Update, Updates};
@@ -26,6 +27,8 @@ pub(super) struct Came {
     pub(super) store: Option<StoreId>,
     /// Some were dropped.
     pub(super) behind: bool,
+    /// Requests that were refused: where, if that is known, and why.
+    pub(super) problems: Vec<(Option<ConversationId>, Code, String)>,
     pub(super) stopped: Option<String>,
     pub(super) ended: bool,
 }
@@ -53,12 +56,17 @@ pub(super) async fn take(updates: &mut Updates) -> Came {
                 came.gone = Some(why);
             }
             Update::Core(Core::Link(_)) => came.link = true,
+            Update::Core(Core::Problem {
+                code,
+                message,
+                conversation,
+            }) => came.problems.push((conversation, code, message)),
             Update::Core(Core::Reset(store)) => came.store = Some(store),
             Update::Lagged(_) => came.behind = true,
             _ => {}
         }
         let turn = came.behind || came.store.is_some() || came.stopped.is_some();
-        if turn || came.events.len() >= BATCH {
+        if turn || came.events.len() + came.problems.len() >= BATCH {
             return came;
         }
         match updates.try_next() {

@@ -2,13 +2,19 @@
 //!
 //! Promises: nothing of a line is printed without its end, unless the system itself cuts it; no
 //! character of a line is a command to a terminal; who waits for a [`Printer`] can stop waiting,
-//! however long the reader takes.
+//! however long the reader takes. What is said on standard error is lost if nobody can be told.
 
 use std::io::{ErrorKind, Write as _};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+
+/// How long the reader of what is on its way has at the end.
+pub(super) const LAST: Duration = Duration::from_secs(2);
+/// Lines that wait to be said.
+const TOLD_MAX: usize = 64;
 
 /// Prints a line. Says whether anybody still reads.
 pub(super) fn print(line: &str) -> anyhow::Result<bool> {
@@ -21,6 +27,26 @@ pub(super) fn print(line: &str) -> anyhow::Result<bool> {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(e) => Err(e).context("standard output"),
+    }
+}
+
+/// Says a line on standard error. That nobody can be told any more is nobody's trouble.
+pub(crate) fn tell(line: &str) {
+    let whole = format!("{line}\n");
+    // There is nowhere else to say it.
+    let _ = std::io::stderr().lock().write_all(whole.as_bytes());
+}
+
+/// The last thing that a process says. A reader that takes nothing does not hold up its end.
+pub(crate) fn tell_last(line: String) {
+    let (done, told) = std::sync::mpsc::sync_channel(1);
+    let run = move || {
+        tell(&line);
+        // Nobody may wait for it any more.
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(run).is_ok() {
+        let _ = told.recv_timeout(LAST);
     }
 }
 
@@ -83,6 +109,47 @@ impl Printer {
         let handed = self.0.send((line, tell)).await;
         handed.ok().context("the thread that prints has ended")?;
         Ok(told)
+    }
+}
+
+/// Says lines on standard error on a thread of its own: a reader that takes nothing holds up nothing
+/// else. Past [`TOLD_MAX`] what is new is dropped: what holds the reader up is told by what waits.
+#[derive(Debug)]
+pub(super) struct Teller {
+    lines: mpsc::Sender<String>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Teller {
+    /// Begins. The thread ends with this, or with the process.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let (lines, mut waiting) = mpsc::channel::<String>(TOLD_MAX);
+        let (end, ended) = oneshot::channel();
+        let run = move || {
+            while let Some(line) = waiting.blocking_recv() {
+                tell(&line);
+            }
+            // Nobody may wait for it.
+            let _ = end.send(());
+        };
+        std::thread::Builder::new()
+            .name("teller".to_owned())
+            .spawn(run)
+            .context("the thread that says what is wrong")?;
+        Ok(Self { lines, ended })
+    }
+
+    pub(super) fn tell(&self, line: String) {
+        // See the bound.
+        let _ = self.lines.try_send(line);
+    }
+
+    /// Waits until all of it is said, if somebody takes it in time.
+    pub(super) async fn end(self) {
+        let Self { lines, ended } = self;
+        drop(lines);
+        // Either way this is the end.
+        let _ = tokio::time::timeout(LAST, ended).await;
     }
 }
 

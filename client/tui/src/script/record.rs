@@ -76,8 +76,7 @@ impl Record {
 
     /// Keeps nothing any more.
     pub(super) fn forget(folder: &Path) {
-        // It may not be there.
-        let _ = std::fs::remove_file(folder.join(FILE));
+        whole::remove(&folder.join(FILE));
     }
 
     pub(super) const fn printed(&self) -> &Printed {

@@ -4,8 +4,8 @@
 //! once, over later runs too, however fast they come: those that overtook this reader are read from
 //! the server's history. After a kill the last line may come again. Within a conversation they
 //! rise, but for what fills a gap late. When the server's store is another, all of it is printed.
-//! What cannot be read, and that the server is away or back, is said on standard error. A reader
-//! that takes nothing does not hold up its end.
+//! What cannot be read, and that the server is away or back, is said on standard error; that nobody
+//! reads that ends nothing. A reader that takes nothing does not hold up its end.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,8 @@ use parlour_sdk::protocol::{ConversationId, Seq, StoreId};
 use parlour_sdk::{Client, Config, Data, Error, Fetch, Link, Summary, Updates};
 
 use super::came::take;
-use super::out::{self, Printer};
+use super::heard::{again, fault, problem};
+use super::out::{self, Printer, Teller};
 use super::printed::Printed;
 use super::record::Record;
 use super::told::Told;
@@ -36,8 +37,6 @@ const AGAIN_MAX: Duration = Duration::from_secs(30);
 const ODD_MAX: u32 = 6;
 /// After how long it is said that the server is not there.
 const LATE: Duration = Duration::from_secs(3);
-/// How long the reader of the line that is on its way has at the end.
-const LAST: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(
     folder: PathBuf,
@@ -69,13 +68,14 @@ pub(super) async fn run(
         code = told_to_end() => {
             // What is printed already is known to the next run. A reader that takes nothing even
             // now gets that line then.
-            let last = tokio::time::timeout(LAST, tail.settle()).await;
+            let last = tokio::time::timeout(out::LAST, tail.settle()).await;
             last.unwrap_or(Ok(true)).map(|_| ExitCode::from(code))
         }
     };
     // The folder is this one's own until it is closed.
     tail.told.keep(&folder);
     tail.client.close().await;
+    tail.teller.end().await;
     done
 }
 
@@ -123,10 +123,13 @@ enum Read {
 struct Tail {
     client: Client,
     updates: Updates,
+    /// The same, for while those wait: what is wrong meanwhile.
+    meanwhile: Updates,
     told: Told,
     json: bool,
     record: Record,
     printer: Printer,
+    teller: Teller,
     /// The line that is being printed: its place, and what becomes of it.
     underway: Option<(ConversationId, Seq, out::Printed)>,
     /// How often in a row the history could not be read.
@@ -136,22 +139,26 @@ struct Tail {
     said_gone: bool,
     said_behind: bool,
     said_closed: BTreeSet<ConversationId>,
+    said_problem: Option<String>,
 }
 
 impl Tail {
     fn new(client: Client, folder: &Path, json: bool, record: Record) -> anyhow::Result<Self> {
         Ok(Self {
             updates: client.updates(),
+            meanwhile: client.updates(),
             told: Told::new(folder, &client),
             client,
             json,
             record,
             printer: Printer::start()?,
+            teller: Teller::start()?,
             underway: None,
             failed: 0,
             said_gone: false,
             said_behind: false,
             said_closed: BTreeSet::new(),
+            said_problem: None,
         })
     }
 
@@ -173,6 +180,9 @@ impl Tail {
                 // All of it comes by itself.
                 self.record.is_of(came.store)?;
             }
+            for (conversation, code, why) in came.problems {
+                self.refused(conversation, code, why).await?;
+            }
             if let Some(why) = came.stopped {
                 bail!(why);
             }
@@ -184,9 +194,10 @@ impl Tail {
             }
             if came.behind {
                 if !std::mem::replace(&mut self.said_behind, true) {
-                    eprintln!(
+                    self.teller.tell(
                         "more came than could be printed at once; the rest is read from the \
                          server's history"
+                            .to_owned(),
                     );
                 }
                 if !self.catch_up(Places::All).await? {
@@ -214,13 +225,19 @@ impl Tail {
     /// Waits until the client is caught up.
     async fn live(&mut self) -> anyhow::Result<()> {
         loop {
-            match tokio::time::timeout(LATE, self.client.live()).await {
-                Ok(live) => {
+            tokio::select! {
+                biased;
+                live = self.client.live() => {
                     live?;
                     self.tell_link(None);
                     return Ok(());
                 }
-                Err(_) => {
+                // What waits in the other updates is printed first, and this may be why there is
+                // no end of it.
+                (conversation, code, why) = problem(&mut self.meanwhile) => {
+                    self.refused(conversation, code, why).await?;
+                }
+                () = tokio::time::sleep(LATE) => {
                     if let Link::Waiting { why, .. } = self.client.link() {
                         self.tell_link(Some(why));
                     }
@@ -236,12 +253,11 @@ impl Tail {
         match gone {
             Some(why) if !live && !self.said_gone => {
                 self.said_gone = true;
-                let why = crate::shown::line(&why);
-                eprintln!("{why}; trying again until it works (Ctrl+C ends)");
+                self.teller.tell(again(&why));
             }
             _ if live && self.said_gone => {
                 self.said_gone = false;
-                eprintln!("the server is there again");
+                self.teller.tell("the server is there again".to_owned());
             }
             _ => {}
         }
@@ -256,7 +272,9 @@ impl Tail {
         }
         if self.failed == 1 {
             let why = crate::shown::line(&error.to_string());
-            eprintln!("what was missed cannot be read yet: {why}; trying again (Ctrl+C ends)");
+            self.teller.tell(format!(
+                "what was missed cannot be read yet: {why}; trying again (Ctrl+C ends)"
+            ));
         }
         // What comes meanwhile waits, or is dropped and read on too.
         let times = 1u32.checked_shl(self.failed - 1).unwrap_or(u32::MAX);
@@ -349,7 +367,27 @@ impl Tail {
             None => conversation.to_string(),
         };
         let why = crate::shown::line(why);
-        eprintln!("{place}: what was missed there cannot be read: {why}");
+        let said = format!("{place}: what was missed there cannot be read: {why}");
+        self.teller.tell(said);
+        Ok(())
+    }
+
+    /// Says that something that the client asked for was refused: of a conversation once, else once
+    /// in a row.
+    async fn refused(
+        &mut self,
+        conversation: Option<ConversationId>,
+        code: Code,
+        why: String,
+    ) -> anyhow::Result<()> {
+        match conversation {
+            Some(conversation) => self.closed(conversation, &why).await?,
+            None if self.said_problem.as_ref() != Some(&why) => {
+                self.teller.tell(fault(code, &why));
+                self.said_problem = Some(why);
+            }
+            None => {}
+        }
         Ok(())
     }
 

@@ -39,6 +39,7 @@ async fn run(folder: &Path) -> (Run, Receiver<Reply>) {
         list_stale: false,
         window_stale: false,
         saved: Kept::default(),
+        unkept: None,
         leaving: false,
         forget: false,
         quit: false,
@@ -104,6 +105,82 @@ async fn what_was_accepted_is_a_draft_once_the_device_is_out() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// What is held here alone is not let go of for a connection that is begun anew.
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_closed() {
+    let folder = folder("not-closed");
+    let (mut run, replied) = run(&folder).await;
+    let client = run.client.clone().unwrap();
+    // Nothing can be moved to where a folder is.
+    let kept = folder.join("screen.json");
+    std::fs::create_dir_all(kept.join("in the way")).unwrap();
+    let msg = run.again(client.clone()).await;
+    let Some(Msg::Refused(why, None)) = msg else {
+        panic!("{msg:?}");
+    };
+    assert!(why.contains("cannot be kept"), "{why}");
+    assert!(run.client.is_some() && run.updates.is_some());
+    let held = client.with(|core| core.outbox().count()).await;
+    assert_eq!(held.unwrap(), 0, "it is there still");
+    // There is room again.
+    std::fs::remove_dir_all(&kept).unwrap();
+    let msg = run.again(client).await;
+    assert!(matches!(msg, Some(Msg::Anew)), "{msg:?}");
+    assert!(kept.exists());
+    // And whoever quits is told.
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::create_dir_all(kept.join("in the way")).unwrap();
+    run.saved = Kept::default();
+    let why = run.end(replied).await.unwrap_err().to_string();
+    assert!(why.contains("is not kept"), "{why}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// What could not be written when she was put out is there still, whoever tries to log in.
+#[tokio::test]
+async fn a_log_in_wipes_nothing_that_is_kept_nowhere_else() {
+    let folder = folder("disk-full");
+    let (mut run, _replied) = run(&folder).await;
+    let client = run.client.clone().unwrap();
+    let ben = UserId::derived("test", &[b"ben"]);
+    let text = parlour_sdk::Request::Send(Box::new(draft::text_to(ben, "one")));
+    client.request(text).await.unwrap();
+    let before = client.session().clone();
+    let with_ben = parlour_sdk::protocol::ConversationId::direct(before.user, ben);
+    // Nothing can be moved to where a folder is.
+    let kept = folder.join("screen.json");
+    std::fs::create_dir_all(kept.join("in the way")).unwrap();
+    let told = run.take_back().await.unwrap();
+    assert!(told.contains("cannot be kept"), "{told}");
+    run.out(Some(told)).await;
+    let endpoint = Endpoint::new("http://127.0.0.1:1").unwrap();
+    let session = |user, name: &str| Session {
+        user,
+        name: name.to_owned(),
+        device: DeviceId::from_bytes([8; 16]),
+        token: Token("another".to_owned()),
+    };
+    let reply = |session| Reply::Session(Box::new((endpoint.clone(), session)));
+    let tries = [
+        (session(ben, "ben"), "1 message of ada waits here"),
+        (session(before.user, "ada"), "cannot be kept"),
+    ];
+    for (session, why) in tries {
+        run.reply(reply(session)).await.unwrap();
+        assert!(run.model.me.is_none());
+        let told = run.model.entrance.error.clone().unwrap();
+        assert!(told.contains(why), "{told}");
+        assert_eq!(run.folder().unwrap().outbox().unwrap().len(), 1);
+    }
+    // There is room again.
+    std::fs::remove_dir_all(&kept).unwrap();
+    run.reply(reply(session(before.user, "ada"))).await.unwrap();
+    assert!(run.model.me.is_some());
+    assert_eq!(Kept::read(&folder, before.user).drafts[&with_ben], "one");
+    run.client.take().unwrap().close().await;
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
 /// Whatever is in the way when somebody logs out: nothing stays once it is out of the way.
 #[tokio::test]
 async fn who_logs_out_leaves_nothing() {
@@ -114,7 +191,7 @@ async fn who_logs_out_leaves_nothing() {
     };
     // The folder cannot be opened when it is to be emptied, and can when she quits.
     let (mut run, replied) = run(&folder).await;
-    run.save();
+    run.save().unwrap();
     assert!(folder.join("screen.json").exists());
     let unblock = blocks(&folder);
     run.reply(Reply::LoggedOut(None)).await.unwrap();

@@ -9,7 +9,8 @@ use parlour_sdk::protocol::line::Standing;
 use serde_json::json;
 
 use super::super::world::{MINUTE, NOON, World, direct, group, named, of_form, on_page, user};
-use crate::model::{Msg, Purpose};
+use crate::model::{Msg, OwnAffairs, Purpose};
+use crate::unsent::Count;
 
 /// A chat and a group, with something said in both, one of them open.
 pub(super) fn talk(w: u16, h: u16, role: Role) -> World {
@@ -391,6 +392,22 @@ pub(super) const SCENES: &[Scene] = &[
         &["Log out? What is kept on this device is deleted."],
         |w, h| {
             let mut world = talk(w, h, Role::Owner);
+            world.keys(&["Esc", "L"]);
+            world
+        },
+    ),
+    (
+        "log out, with a message not sent",
+        &["Log out? What is kept on this device is deleted, with 1 message that was not sent."],
+        |w, h| {
+            let mut world = talk(w, h, Role::Owner);
+            world.tell(Msg::Affairs(OwnAffairs {
+                unsent: Count {
+                    messages: 1,
+                    changes: 0,
+                },
+                ..OwnAffairs::default()
+            }));
             world.keys(&["Esc", "L"]);
             world
         },
