@@ -24,20 +24,21 @@ impl Heard {
     pub(super) async fn listen(&mut self, client: &Client, updates: &mut Updates) -> Error {
         while let Some(update) = updates.next().await {
             match update {
-                Update::Core(Core::Link(Link::Waiting { why, .. })) => {
-                    // It may have been a while ago.
-                    if client.link() != Link::Live && !std::mem::replace(&mut self.away, true) {
-                        tell(&again(&why));
-                    }
+                // It may have been a while ago.
+                Update::Core(Core::Link(Link::Waiting { why, .. }))
+                    if client.link() != Link::Live && !self.away =>
+                {
+                    self.away = true;
+                    tell(&again(&why));
                 }
                 Update::Core(Core::Link(Link::Stopped(Some((code, message))))) => {
                     return Error::SignedOut { code, message };
                 }
-                Update::Core(Core::Problem { code, message, .. }) => {
-                    if self.fault.as_ref() != Some(&message) {
-                        tell(&fault(code, &message));
-                        self.fault = Some(message);
-                    }
+                Update::Core(Core::Problem { code, message, .. })
+                    if self.fault.as_ref() != Some(&message) =>
+                {
+                    tell(&fault(code, &message));
+                    self.fault = Some(message);
                 }
                 _ => {}
             }
