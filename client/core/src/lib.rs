@@ -20,6 +20,7 @@
 mod client;
 pub mod draft;
 mod entropy;
+mod failing;
 mod fold;
 pub mod input;
 mod mail;

@@ -16,6 +16,7 @@ use parlour_protocol::id::{ConversationId, MessageId};
 use parlour_protocol::seq::Seq;
 
 use crate::entropy::Entropy;
+use crate::failing::Failing;
 use crate::input::Refused;
 use crate::output::Ended;
 use crate::saved::{Asked, Op, Row, Stage, Ticket};
@@ -57,8 +58,7 @@ struct Entry {
     fresh: bool,
     flight: Flight,
     tries: u32,
-    /// How many of the last tries, one after the other, failed inside the node.
-    failed: u32,
+    failing: Failing,
     /// When it was handed over first, of those times that nothing was answered to.
     asked_ms: Option<u64>,
     /// The server said that it was too much, and has not taken it since.
@@ -140,7 +140,7 @@ impl Outbox {
                 fresh,
                 flight: Flight::Ready,
                 tries: 0,
-                failed: 0,
+                failing: Failing::new(),
                 asked_ms: None,
                 slowed: false,
             },
@@ -468,7 +468,7 @@ impl Entry {
         row.stage = stage;
         self.ticket = ticket;
         self.tries = 0;
-        self.failed = 0;
+        self.failing = Failing::new();
         Op::Outbox(Arc::clone(&self.row))
     }
 }

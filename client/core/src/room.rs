@@ -17,6 +17,7 @@ use parlour_protocol::kind::{Class, Shape};
 use parlour_protocol::line::{Line, Standing};
 use parlour_protocol::seq::{Head, Mark, Seq};
 
+use crate::failing::Failing;
 use crate::saved::{Held, Op, Span};
 use crate::stretches::Stretches;
 
@@ -51,8 +52,7 @@ pub(crate) struct Room {
     pub(crate) not_before: u64,
     /// Answers in a row that brought nothing.
     pub(crate) fruitless: u32,
-    /// How many of the last questions, one after the other, failed inside the node.
-    pub(crate) failed: u32,
+    pub(crate) failing: Failing,
     /// The head may rise by an event that is on its way: not asked for before this time.
     pub(crate) grace_until: u64,
     /// The server refused finally; until the head rises again.
@@ -124,7 +124,7 @@ impl Room {
             asking: None,
             not_before: 0,
             fruitless: 0,
-            failed: 0,
+            failing: Failing::new(),
             grace_until: 0,
             denied: false,
             older_wanted: false,

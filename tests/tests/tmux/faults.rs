@@ -1,7 +1,6 @@
 //! What holds a command up is said, and that nobody can be told holds up nothing.
 
 use std::io::{PipeWriter, Read as _, Write as _};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use parlour_tests::{Node, PATIENCE};
@@ -9,6 +8,7 @@ use parlour_tests::{Node, PATIENCE};
 use super::scene::{FAST, writes};
 use super::scripts::Folders;
 use super::tails::{Tail, lines, number};
+use crate::table::{damage_events, to_table};
 
 /// The server goes away while a message waits to be sent: that is said, once, and the message is
 /// sent when the server is back.
@@ -104,18 +104,6 @@ fn a_tail_that_nobody_listens_to_goes_on() {
     assert!(said.starts_with('\n'), "the pipe was full");
 }
 
-/// Makes a table of what the journals have, as the engine does once there is enough. Answers it.
-fn to_table(data: &Path) -> PathBuf {
-    let store = fjall::Database::builder(data.join("store")).open().unwrap();
-    let rows = store
-        .keyspace("data", fjall::KeyspaceCreateOptions::default)
-        .unwrap();
-    rows.rotate_memtable_and_wait().unwrap();
-    let tables = rows.path().join("tables");
-    let mut found = std::fs::read_dir(tables).unwrap();
-    found.next().unwrap().unwrap().path()
-}
-
 /// What the server cannot read of a conversation comes to nobody by itself: a tail says so.
 #[test]
 fn a_tail_says_what_the_server_cannot_read() {
@@ -129,13 +117,7 @@ fn a_tail_says_what_the_server_cannot_read() {
     node.signal("TERM");
     node.wait();
     let table = to_table(&node.data());
-    let mut bytes = std::fs::read(&table).unwrap();
-    // Events, in the middle: tables come by letter.
-    let blocks: Vec<usize> = (0..bytes.len() - 1_000)
-        .filter(|at| bytes[*at..].starts_with(b"LSM\x03"))
-        .collect();
-    bytes[blocks[blocks.len() / 2] + 60] ^= 1;
-    std::fs::write(&table, &bytes).unwrap();
+    damage_events(&table);
     node.restart();
     let printed = node.dir.path().join("printed");
     let mut command = folders.command("other", &["tail", "--json"]);

@@ -5,6 +5,9 @@ mod faults;
 mod outs;
 mod scene;
 mod scripts;
+#[allow(dead_code)]
+#[path = "../support/table.rs"]
+mod table;
 mod tails;
 
 use scene::{FAST, Scene, WIDE, lines, writes};

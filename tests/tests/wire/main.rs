@@ -13,6 +13,8 @@ mod page;
 mod push;
 mod refusals;
 mod store;
+#[path = "../support/table.rs"]
+mod table;
 
 /// Both codecs.
 const CODECS: [parlour_protocol::codec::Codec; 2] = [

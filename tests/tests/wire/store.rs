@@ -8,12 +8,14 @@ use parlour_protocol::codec::Codec;
 use parlour_protocol::error::Code;
 use parlour_protocol::frame::server::Stretch;
 use parlour_protocol::frame::{Client, Server, client};
-use parlour_protocol::http::Health;
+use parlour_protocol::http::{Health, LoggedIn};
 use parlour_protocol::id::ConversationId;
 use parlour_protocol::seq::Seq;
 use parlour_tests::node::binary;
 use parlour_tests::socket::{Came, plain};
 use parlour_tests::{Node, Socket};
+
+use crate::table::{damage_events, in_events, to_table};
 
 fn run(command: &mut Command) -> (Option<i32>, String) {
     let done = command.output().unwrap();
@@ -172,20 +174,9 @@ async fn a_damaged_store_is_refused_by_name_and_left_as_it_is() {
     assert!(std::fs::read(&journal).unwrap() == bytes);
 }
 
-/// Makes a table of what the journals have, as the engine does once there is enough. Answers it.
-fn to_table(data: &Path) -> PathBuf {
-    let store = fjall::Database::builder(data.join("store")).open().unwrap();
-    let rows = store
-        .keyspace("data", fjall::KeyspaceCreateOptions::default)
-        .unwrap();
-    rows.rotate_memtable_and_wait().unwrap();
-    let tables = rows.path().join("tables");
-    let mut found = std::fs::read_dir(tables).unwrap();
-    found.next().unwrap().unwrap().path()
-}
-
-#[tokio::test]
-async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
+/// A node that ended with 200 messages of one to oneself in a table. Answers it, who that is, and the
+/// table.
+async fn with_a_table() -> (Node, LoggedIn, PathBuf) {
     let mut node = Node::with(&["--set", "limits.sends_burst=100000"]);
     let ada = node.sign_up("ada").await;
     let own = ConversationId::own(ada.user);
@@ -198,6 +189,13 @@ async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
     node.signal("TERM");
     node.wait();
     let table = to_table(&node.data());
+    (node, ada, table)
+}
+
+#[tokio::test]
+async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
+    let (mut node, ada, table) = with_a_table().await;
+    let own = ConversationId::own(ada.user);
     let name = table.display().to_string();
     let whole = std::fs::read(&table).unwrap();
     let (code, said) = run(Command::new(binary()).arg("verify").arg(node.data()));
@@ -223,11 +221,7 @@ async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
         "{said}"
     );
 
-    // A block of events, which a start does not read. They lie in the middle: tables come by letter.
-    let events: Vec<_> = (0..whole.len() - 1_000)
-        .filter(|at| whole[*at..].starts_with(b"LSM\x03"))
-        .collect();
-    refused(&node, events[events.len() / 2] + 60);
+    refused(&node, in_events(&whole));
     node.restart();
     let mut met = 0;
     for before in (2..=201).step_by(10) {
@@ -288,24 +282,9 @@ async fn a_damaged_table_is_named_and_its_rows_are_never_said_to_be_absent() {
 
 #[tokio::test]
 async fn a_router_that_meets_a_damaged_block_ends_the_process_and_the_file_is_named_before() {
-    let mut node = Node::with(&["--set", "limits.sends_burst=100000"]);
-    let ada = node.sign_up("ada").await;
+    let (mut node, ada, table) = with_a_table().await;
     let own = ConversationId::own(ada.user);
-    let (mut socket, _) = Socket::connect(&node.url, &ada.token.0, Codec::Json).await;
-    for n in 0..200 {
-        socket
-            .say(own, &format!("kept {n}, {}", "x".repeat(n)))
-            .await;
-    }
-    node.signal("TERM");
-    node.wait();
-    let table = to_table(&node.data());
-    let mut bytes = std::fs::read(&table).unwrap();
-    let blocks: Vec<_> = (0..bytes.len() - 1_000)
-        .filter(|at| bytes[*at..].starts_with(b"LSM\x03"))
-        .collect();
-    bytes[blocks[blocks.len() / 2] + 60] ^= 1;
-    std::fs::write(&table, bytes).unwrap();
+    damage_events(&table);
 
     // Reactions to each in turn: what they are to is asked for by the router alone.
     node.restart();

@@ -5,6 +5,7 @@ use parlour_protocol::frame::{Client as Frame, Ref, client, server};
 use parlour_protocol::line;
 
 use super::{About, Client, send};
+use crate::failing::Failing;
 use crate::input::Link;
 use crate::output::{Output, Update};
 use crate::saved::Op;
@@ -29,9 +30,9 @@ pub(crate) struct Connection {
     sync: Option<Ref>,
     sync_until: u64,
     sync_at: Option<u64>,
-    /// Catch-ups refused one after the other; and those of them at the end that failed inside the node.
+    /// Catch-ups refused one after the other.
     syncs_refused: u32,
-    syncs_failed: u32,
+    syncs_failing: Failing,
 }
 
 impl Connection {
@@ -48,7 +49,7 @@ impl Connection {
             sync_until: 0,
             sync_at: None,
             syncs_refused: 0,
-            syncs_failed: 0,
+            syncs_failing: Failing::new(),
         }
     }
 
@@ -318,7 +319,7 @@ impl Client {
         self.connection.sync = None;
         self.connection.failures = 0;
         self.connection.syncs_refused = 0;
-        self.connection.syncs_failed = 0;
+        self.connection.syncs_failing = Failing::new();
         self.set_link(Link::Live, out);
     }
 
@@ -330,11 +331,7 @@ impl Client {
         }
         c.sync = None;
         c.syncs_refused = c.syncs_refused.saturating_add(1);
-        c.syncs_failed = match code {
-            Code::FAILED => c.syncs_failed.saturating_add(1),
-            _ => 0,
-        };
-        let (refused, failed) = (c.syncs_refused, c.syncs_failed);
+        let (refused, failed) = (c.syncs_refused, c.syncs_failing.with(code));
         let grown = 1_000_u64.saturating_mul(1 << refused.min(16));
         let pause = grown.min(self.settings.backoff_ms_max);
         self.sync_after(after_ms.unwrap_or(0).max(pause));

@@ -527,11 +527,7 @@ impl Client {
             }));
             self.redrawn.insert(id);
         } else {
-            room.failed = match error.code {
-                Code::FAILED => room.failed.saturating_add(1),
-                _ => 0,
-            };
-            let failed = room.failed;
+            let failed = room.failing.with(error.code);
             self.keeps_failing(failed, message, Some(id), out);
             self.pause_room(id, error.retry_ms);
         }

@@ -143,11 +143,7 @@ impl Outbox {
         if !matches!(entry.flight, Flight::Open { .. }) {
             return 0;
         }
-        entry.failed = match code {
-            Code::FAILED => entry.failed.saturating_add(1),
-            _ => 0,
-        };
-        let failed = entry.failed;
+        let failed = entry.failing.with(code);
         let wait = match after_ms {
             // Jittered upward: never before the time given.
             Some(ms) => ms.saturating_add(entropy.upto(ms / 4)),

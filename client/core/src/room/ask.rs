@@ -9,6 +9,7 @@ use parlour_protocol::mutant::{Mutant, planted};
 use parlour_protocol::seq::Seq;
 
 use super::Room;
+use crate::failing::Failing;
 use crate::settings::Fetch;
 
 /// How many events, or all there are, make the newest page that a `delivered` mark speaks of.
@@ -168,7 +169,7 @@ impl Room {
         self.asking = None;
         if fruitful {
             self.fruitless = 0;
-            self.failed = 0;
+            self.failing = Failing::new();
             self.not_before = 0;
         } else {
             self.fruitless = self.fruitless.saturating_add(1);
